@@ -127,6 +127,14 @@ static void take_data(struct fact *fact, const struct rrsets *sets, const struct
 
 /* --- responses without data --- */
 
+/* True if the owner of a NSEC3 record is in a zone above the name: only such a zone can have a delegation there. */
+static bool is_in_zone_above(const struct rrset *nsec3, const struct fact *fact)
+{
+    size_t label = 1 + (size_t)nsec3->owner[0];
+    return nsec3->labels > 0 && nsec3->owner_len - label < fact->len &&
+           name_is_under(fact->name, fact->len, nsec3->owner + label, nsec3->owner_len - label);
+}
+
 /* True if a NSEC or NSEC3 record of the response shows a delegation at the name. The response is secure, and a proof
  * needs few NSEC3 records. */
 static bool shows_delegation(const struct fact *fact, const struct rrsets *sets, const uint8_t *wire)
@@ -146,9 +154,9 @@ static bool shows_delegation(const struct fact *fact, const struct rrsets *sets,
             nsec_read(&set, sets, wire, &nsec))
             return denial_is_delegation(nsec.types);
         set.apex_labels = (uint8_t)(set.labels - 1);
-        if (set.type == TYPE_NSEC3 && set.labels > 0 && nsec3_read(&set, sets, wire, &nsec3, &salt, &iterations) &&
-            iterations <= DENIAL_ITERATIONS && hashes++ < HASHED &&
-            crypto_hash((struct bytes){fact->name, fact->len}, salt, iterations, hash) &&
+        if (set.type == TYPE_NSEC3 && is_in_zone_above(&set, fact) &&
+            nsec3_read(&set, sets, wire, &nsec3, &salt, &iterations) && iterations <= DENIAL_ITERATIONS &&
+            hashes++ < HASHED && crypto_hash((struct bytes){fact->name, fact->len}, salt, iterations, hash) &&
             memcmp(hash, nsec3.hash, sizeof hash) == 0)
             return denial_is_delegation(nsec3.types);
     }

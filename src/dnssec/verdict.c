@@ -380,6 +380,14 @@ static enum dnssec_verdict check_chain(struct validation *validation)
     return dnssec_is_open(end) ? end : worse(verdict, end);
 }
 
+/* Records of an insecure zone beside a proof are no part of it, and a secure response must not have any. */
+static void leave_insecure_out(struct validation *validation)
+{
+    for (unsigned i = 0; i < validation->sets->count; i++)
+        if (validation->sets->set[i].status == RRSET_INSECURE)
+            validation->sets->set[i].used = false;
+}
+
 enum dnssec_verdict validation_run(struct validation *validation, const struct answer *answer,
                                    const struct dnssec_context *context)
 {
@@ -398,5 +406,7 @@ enum dnssec_verdict validation_run(struct validation *validation, const struct a
     enum dnssec_verdict verdict = check_chain(validation);
     if (verdict != DNSSEC_SECURE && !dnssec_is_open(verdict))
         validation->result.life_s = UINT32_MAX;
+    if (verdict == DNSSEC_SECURE)
+        leave_insecure_out(validation);
     return verdict;
 }

@@ -13,9 +13,11 @@ import subprocess
 import tempfile
 import threading
 
+import dns.dnssec
 import dns.flags
 import dns.message
 import dns.rdatatype
+import dns.rrset
 import pytest
 
 import signed
@@ -370,3 +372,23 @@ def test_no_lie_about_a_signed_name_reaches_a_client(make_daemon, server, named,
             if number % 5 == 4:
                 assert post(daemon, "/flush").status == 200
     assert TRIES / 20 < answered < TRIES and counters(daemon)["dnssec_bogus"] > TRIES / 20
+
+
+def test_a_hash_in_another_zone_is_no_delegation(make_daemon, server, named, tree):
+    """The response for a DS has, beside its proof, a NSEC3 record of an unsigned zone with the hash of the name."""
+    name = "www.alg13.example"
+
+    def twist(query, truth):
+        message = dns.message.from_wire(named.plain(query.data))
+        if query.name == name and query.type == dns.rdatatype.A:
+            message.answer = [dns.rrset.from_text(name + ".", 300, "IN", "A", "198.51.100.1")]
+        if query.name == name and query.type == dns.rdatatype.DS:
+            owner = dns.dnssec.nsec3_hash(name + ".", None, 0, "SHA1").lower() + ".unsigned.example."
+            delegation = dns.rrset.from_text(owner, 300, "IN", "NSEC3", "1 0 0 - 00000000000000000000000000000000 NS")
+            signature = dns.rrset.from_text("unsigned.example.", 300, "IN", "RRSIG", "TXT 13 2 300 20380101000000 20200101000000 1 . AAAA")
+            message.authority = [delegation, signature, *message.authority]
+        return [message.to_wire()]
+    server.twist = twist
+    response = make_daemon(server, workers=1, dnssec=settings(tree)).ask(name, do=True)
+    assert response.rcode() == SERVFAIL and errors(response)[0][0] == 10, response
+    assert server.queries_for(name, "DS")

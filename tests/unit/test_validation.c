@@ -285,6 +285,59 @@ static void an_alias_to_an_insecure_zone_makes_nothing_insecure(void **state)
     is_bogus(run("x.alias.example.", TYPE_A), EDE_RRSIGS_MISSING);
 }
 
+/* The owner of a NSEC3 record of this zone for a name, without salt and iterations. */
+static void hashed_owner(char out[NAME_MAX_TEXT], const char *name, const char *zone)
+{
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
+    uint8_t wire[NAME_MAX_WIRE], hash[CRYPTO_HASH];
+    assert_true(crypto_hash((struct bytes){wire, signer_name(wire, name)}, (struct bytes){NULL, 0}, 0, hash));
+    for (unsigned i = 0; i < 32; i++)
+        out[i] = digits[(hash[i * 5 / 8] << 8 | (i < 31 ? hash[i * 5 / 8 + 1] : 0)) >> (11 - i * 5 % 8) & 31];
+    snprintf(out + 32, NAME_MAX_TEXT - 32, ".%s", zone);
+}
+
+/* A NSEC3 record with a hash in another zone says nothing of a name: an attacker may own that zone. */
+static void a_foreign_nsec3_record_makes_nothing_insecure(void **state)
+{
+    (void)state;
+    static const char *const zones[] = {"evil.", "www.example.", "x.www.example."};
+    uint8_t nsec[512], nsec3[5 + 21 + 3] = {1, 0, 0, 0, 0, 20, [26] = 0, 1, 0x20 /* NS */};
+    for (size_t i = 0; i < sizeof zones / sizeof *zones; i++) {
+        char owner[NAME_MAX_TEXT];
+        message_start(&message, "www.example.", TYPE_A, 0);
+        message_record(&message, 0, "www.example.", TYPE_A, ADDRESS);
+        (void)run("www.example.", TYPE_A);
+        give_ds(&example);
+        assert_int_equal(run("www.example.", TYPE_A), DNSSEC_NEED);
+        needs("www.example.", TYPE_DS);
+        hashed_owner(owner, "www.example.", zones[i]);
+        message_start(&other, "www.example.", TYPE_DS, 0);
+        message_record(&other, 1, owner, TYPE_NSEC3, (struct bytes){nsec3, sizeof nsec3});
+        message_record(&other, 1, "www.example.", TYPE_NSEC, signer_nsec(nsec, "zzz.example.", TYPES(TYPE_A)));
+        give(DNSSEC_SECURE);
+        is_bogus(run("www.example.", TYPE_A), EDE_RRSIGS_MISSING);
+        end(NULL);
+    }
+}
+
+/* ... and one in its own zone does. */
+static void a_nsec3_record_shows_a_delegation(void **state)
+{
+    (void)state;
+    uint8_t nsec3[5 + 21 + 3] = {1, 0, 0, 0, 0, 20, [26] = 0, 1, 0x20 /* NS */};
+    char owner[NAME_MAX_TEXT];
+    message_start(&message, "child.example.", TYPE_A, 0);
+    message_record(&message, 0, "child.example.", TYPE_A, ADDRESS);
+    (void)run("child.example.", TYPE_A);
+    give_ds(&example);
+    (void)run("child.example.", TYPE_A);
+    hashed_owner(owner, "child.example.", "example.");
+    message_start(&other, "child.example.", TYPE_DS, 0);
+    message_record(&other, 1, owner, TYPE_NSEC3, (struct bytes){nsec3, sizeof nsec3});
+    give(DNSSEC_SECURE);
+    assert_int_equal(run("child.example.", TYPE_A), DNSSEC_INSECURE);
+}
+
 static void a_signer_without_a_zone_does_not_help(void **state)
 {
     (void)state;
@@ -524,6 +577,26 @@ static void nxdomain_needs_the_wildcard_denied(void **state)
     is_bogus(denied("ent.example.", TYPE_A), EDE_NSEC_MISSING);
 }
 
+/* The records of an insecure zone are no part of a secure response. */
+static void an_insecure_record_beside_a_proof_is_left_out(void **state)
+{
+    (void)state;
+    uint8_t nsec[512];
+    deny("www.example.", TYPE_TXT, 0);
+    message_record(&message, 1, "x.child.example.", TYPE_NSEC, signer_nsec(nsec, "y.child.example.", TYPES(TYPE_NS)));
+    add_nsec("www.example.", "xxx.example.", TYPES(TYPE_A));
+    (void)run("www.example.", TYPE_TXT);
+    give_ds(&example);
+    (void)run("www.example.", TYPE_TXT);
+    needs("child.example.", TYPE_DS);
+    give_no_ds("child.example.", TYPES(TYPE_NS));
+    (void)run("www.example.", TYPE_TXT);
+    give_keys(&example, 1);
+    assert_int_equal(run("www.example.", TYPE_TXT), DNSSEC_SECURE);
+    assert_false(validation_keeps(validation, 0));
+    assert_true(validation_keeps(validation, 1) && validation_keeps(validation, 2));
+}
+
 static void compact_denial_is_of_one_name(void **state)
 {
     (void)state;
@@ -639,6 +712,8 @@ int main(void)
         TEST(unsigned_data_is_insecure_only_below_an_insecure_delegation),
         TEST(unsigned_data_of_a_signed_zone_is_bogus),
         TEST(an_alias_to_an_insecure_zone_makes_nothing_insecure),
+        TEST(a_foreign_nsec3_record_makes_nothing_insecure),
+        TEST(a_nsec3_record_shows_a_delegation),
         TEST(a_signer_without_a_zone_does_not_help),
         TEST(a_failed_lookup_is_bogus_with_its_reason),
         TEST(keys_need_an_anchor_or_a_ds),
@@ -651,6 +726,7 @@ int main(void)
         TEST(nodata_needs_the_bitmap),
         TEST(a_delegation_denies_its_ds_only),
         TEST(nxdomain_needs_the_wildcard_denied),
+        TEST(an_insecure_record_beside_a_proof_is_left_out),
         TEST(compact_denial_is_of_one_name),
         TEST(a_wildcard_needs_a_proof),
         TEST(each_link_is_checked),
