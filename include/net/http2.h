@@ -50,8 +50,9 @@ struct http2_exchange {
 
     /* Received: */
     enum http2_method method; /* server */
-    char *path;               /* server: with the query part; NULL only with headers_too_large or HTTP2_OTHER_METHOD */
-    unsigned status;          /* client */
+    /* Server: with the query part; writable; NULL only with headers_too_large or HTTP2_OTHER_METHOD. */
+    char *path;
+    unsigned status; /* client */
     enum http2_type type;
     uint32_t age_s;         /* client: Age (RFC 9111 section 5.1); 0: none */
     uint32_t retry_after_s; /* client: Retry-After; 0: none, or a date */
@@ -61,7 +62,7 @@ struct http2_exchange {
     size_t len;
 
     /* Private to net/http2. */
-    size_t headers, body_cap, out_len, out_sent;
+    size_t headers, path_cap, body_cap, out_len, out_sent;
     uint8_t *out;
     bool whole, answered, cancelled;
 };

@@ -79,7 +79,7 @@ static struct http2_exchange *exchange_new(struct http2 *http2, int32_t stream)
 
 static size_t exchange_held(const struct http2_exchange *exchange)
 {
-    return exchange->body_cap + (exchange->path ? strlen(exchange->path) + 1 : 0);
+    return exchange->body_cap + exchange->path_cap;
 }
 
 static void exchange_free(struct http2_exchange *exchange)

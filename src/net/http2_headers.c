@@ -61,7 +61,8 @@ static void take_path(struct http2_exchange *exchange, const uint8_t *value, siz
     }
     memcpy(exchange->path, value, len);
     exchange->path[len] = '\0';
-    exchange->http2->held += len + 1;
+    exchange->path_cap = len + 1;
+    exchange->http2->held += exchange->path_cap;
 }
 
 static void take_request_field(struct http2_exchange *exchange, const uint8_t *name, size_t name_len,

@@ -221,6 +221,15 @@ def test_large_responses_wait_for_the_window_of_the_client(service):
         assert response.status == 200 and len(response.body) > 3000
 
 
+def test_many_gets_on_one_connection(service):
+    """Each is decoded in place; its memory is counted no longer when it has ended."""
+    path = "/dns-query?dns=" + base64.urlsafe_b64encode(wire.query("a.example", id=0)).decode().rstrip("=") + "&x=" + "x" * 4000
+    with service.client(tls=False) as client:
+        for _ in range(50):
+            assert client.fetch(None, path, "GET", kind=None).status == 200
+        assert client.ask("a.example").rcode() == 0
+
+
 def test_a_reset_stream_drops_its_query(service):
     service.server.silence = lambda query: query.name.startswith("never")
     before = service.counter("drops_client_gone")

@@ -465,6 +465,22 @@ static void put_flood(enum flood flood, unsigned i)
     }
 }
 
+/* The owner may decode the path in place. */
+static void a_path_that_was_changed_is_counted_as_before(void **state)
+{
+    (void)state;
+    server.echo = false;
+    for (uint32_t stream = 1; stream < 40; stream += 2) {
+        put_request(&bytes, stream, "GET", "/dns-query?dns=AAAA", NULL, NULL, 0);
+        assert_int_equal(send_raw(UNSENT, 1000), 0);
+        server.last->path[1] = '\0';
+        http2_respond(server.last, &(struct http2_response){.status = 400, .max_age_s = -1});
+        assert_int_equal(http2_send(server.http2, &server.stream, UNSENT), 0);
+        assert_int_equal(server.ended, stream / 2 + 1);
+        assert_int_equal(http2_held(server.http2), 0);
+    }
+}
+
 static void floods_end_the_connection(void **state)
 {
     (void)state;
@@ -617,6 +633,7 @@ int main(void)
         RAW(a_body_that_is_too_large_is_answered_early),
         RAW(incomplete_bodies_are_bounded),
         RAW(more_streams_than_permitted_are_refused),
+        RAW(a_path_that_was_changed_is_counted_as_before),
         RAW(floods_end_the_connection),
         RAW(control_frames_with_exchanges_or_time_are_no_flood),
         RAW(a_continuation_flood_ends_the_connection),
