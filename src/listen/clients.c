@@ -444,7 +444,10 @@ static void clients_flush(struct loop_flush *hook)
             client_close(client, status);
             continue;
         }
+        bool more = client->protocol && stream_unsent(&client->stream) >= UNSENT_MAX;
         stream_flush(&client->stream);
+        if (more && stream_drained(&client->stream)) /* the kernel took all: no callback will come for the rest */
+            client_touch(client);
         client_update(client);
     }
     while (clients->held > HELD_MAX && client_evict(longest_stalled(clients, NULL)))

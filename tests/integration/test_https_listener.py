@@ -14,8 +14,8 @@ import wire
 from clients import TcpClient
 from daemon import SLACK, Daemon
 from dotserver import DotServer
-from http2client import (CONTINUATION, DATA, GOAWAY, HEADERS, MESSAGE, PING, PREFACE, RST_STREAM, SETTINGS, WINDOW_UPDATE, HttpsClient, frame,
-                         frames, request_fields)
+from http2client import (CONTINUATION, DATA, GOAWAY, HEADERS, MESSAGE, PING, PREFACE, RST_STREAM, SETTINGS, WINDOW_UPDATE, HttpsClient, fields,
+                         frame, frames, request_fields)
 from processes import Process, eventually, free_port
 from test_control import control
 
@@ -219,6 +219,25 @@ def test_large_responses_wait_for_the_window_of_the_client(service):
         assert wire.addresses(client.ask("a.example"))
         response = client.response(large)
         assert response.status == 200 and len(response.body) > 3000
+
+
+def test_many_responses_to_a_client_that_says_no_more(service):
+    """Their bodies are less than is handed to the connection at a time, with their headers they are more. The windows are open, so
+    that the client has nothing to say; the kernel accepts much at a time when it has sent some."""
+    query, count = wire.query("big590.a.example", "TXT", id=0), 100
+    with service.client(tls=False) as first:
+        body = first.fetch(query).body
+        assert 60_000 < count * len(body) < 65_536 < count * (len(body) + 9 + 9 + 20)
+    with service.client(tls=False, raw=True) as client:
+        client.socket.sendall(PREFACE + frame(SETTINGS, 0, 0, b"\0\4\x7f\xff\xff\xff") + frame(WINDOW_UPDATE, 0, 0, b"\x7f\0\0\0"))
+        head, data = request_fields(method="POST") + fields(("content-type", MESSAGE)), b""
+        for first in range(1, 1200, 2 * count):
+            client.socket.sendall(b"".join(frame(HEADERS, 4, stream, head) + frame(DATA, 1, stream, query)
+                                           for stream in range(first, first + 2 * count, 2)))
+            while sum(kind == DATA for kind, _, _ in frames(data)) < (first + 2 * count) // 2:
+                part = client.socket.recv(65536)
+                assert part, f"the connection ended after {len(data)} bytes"
+                data += part
 
 
 def test_many_gets_on_one_connection(service):
