@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "dns/codes.h"
 #include "dns/rewrite.h"
+#include "local.h"
 #include "policy/steps.h"
 #include "resolve/resolver.h"
 
@@ -93,16 +94,11 @@ static enum verdict answer(struct query *query, struct answer *response, void *s
     rewrite_list(rewrite, response);
     if ((query->request.dnssec_ok && is_signed(rewrite)) || choose_others(rewrite) == 0)
         return NEXT;
-    if (rewrite_chosen(rewrite, response) < 0)
-        return NEXT; /* cannot be: the message becomes shorter */
-    query_own_response(query, response);
-    response->ttl_offsets = NULL;
-    response->ttl_count = 0;
     response->authenticated = false;
     if (query->key.type == TYPE_AAAA)
         ede_add(&response->ede, EDE_FILTERED, NULL, 0);
     counter_add(query->resolver->counters, COUNTER_responses_filtered, 1);
-    return REPLACED;
+    return local_keep_chosen(query, response);
 }
 
 const struct step step_filter = {

@@ -2,6 +2,7 @@
 #include "local.h"
 #include "base/errors.h"
 #include "dns/codes.h"
+#include "dns/rewrite.h"
 #include "dns/synthesis.h"
 
 enum verdict local_answer(struct query *query, uint16_t rcode, const struct record_text *answer, unsigned answers,
@@ -20,6 +21,16 @@ enum verdict local_send(struct query *query, int len)
     counter_add(resolver->counters, COUNTER_responses_local, 1);
     query->how = HOW_LOCAL;
     return query_answer(query, &local);
+}
+
+enum verdict local_keep_chosen(struct query *query, struct answer *response)
+{
+    query_own_response(query, response); /* moves it out of the memory that the rewrite writes to */
+    if (rewrite_chosen(query->resolver->rewrite, response) == 0)
+        query_own_response(query, response);
+    response->ttl_offsets = NULL;
+    response->ttl_count = 0;
+    return REPLACED;
 }
 
 bool local_serves_beyond_loopback(const struct config *config)

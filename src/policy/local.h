@@ -18,6 +18,10 @@ enum verdict local_send(struct query *query, int len);
 enum verdict local_alias(struct query *query, const uint8_t *target, size_t len, uint32_t ttl,
                          const struct answer *rest);
 
+/* For a step's `answer`: reduces the response to the records that were chosen in resolver->rewrite, in their order.
+ * Returns the verdict. The response may be anywhere, also where an earlier rewrite left it. */
+enum verdict local_keep_chosen(struct query *query, struct answer *response);
+
 /* False: only clients on this machine are allowed. The listening addresses do not show that, because sockets may be
  * inherited. */
 bool local_serves_beyond_loopback(const struct config *config);

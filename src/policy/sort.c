@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "dns/codes.h"
 #include "dns/rewrite.h"
+#include "local.h"
 #include "policy/steps.h"
 #include "resolve/resolver.h"
 
@@ -126,13 +127,10 @@ static enum verdict answer(struct query *query, struct answer *response, void *s
     if (read_u16(response->wire + MESSAGE_ANCOUNT) < 2)
         return NEXT;
     rewrite_list(rewrite, response);
-    if (!choose_all(sort, rewrite, response->wire) || rewrite_chosen(rewrite, response) < 0)
+    if (!choose_all(sort, rewrite, response->wire))
         return NEXT;
-    query_own_response(query, response);
-    response->ttl_offsets = NULL;
-    response->ttl_count = 0;
     counter_add(query->resolver->counters, COUNTER_responses_sorted, 1);
-    return REPLACED;
+    return local_keep_chosen(query, response);
 }
 
 const struct step step_sort = {

@@ -219,6 +219,23 @@ def test_the_order_of_addresses(make_daemon, server):
     assert "dotstub_responses_sorted_total 2\n" in control(daemon, "/metrics").body
 
 
+def test_an_answer_without_its_signatures_is_sorted_and_filtered(make_daemon, server):
+    """Signed responses are stored with their signatures, which most clients do not get."""
+    many = [f"many.example 200 A {address}" for address in ("203.0.113.1", "192.0.2.1", "198.51.100.1", "192.0.2.2", "203.0.113.2")]
+    signature = " 200 RRSIG {} 8 2 200 20300101000000 20200101000000 1 example. AAAA"
+    server.twist = zone({("many.example", "A"): [*many, "many.example" + signature.format("A")],
+                         ("chain.example", "AAAA"): ["chain.example 200 CNAME aaaa.example", "chain.example" + signature.format("CNAME"),
+                                                     "aaaa.example 200 AAAA 2001:db8::1", "aaaa.example" + signature.format("AAAA")]})
+    daemon = make_daemon(server, **{"sort-addresses": ["192.0.2.0/24", "198.51.100.0/24"], "filter-aaaa": True})
+    assert len(daemon.ask("many.example", do=True).answer) == 2 and len(daemon.ask("chain.example", "AAAA", do=True).answer) == 4
+    for _ in range(3):
+        (rrset,) = daemon.ask("many.example").answer
+        addresses = [str(data) for data in rrset]
+        assert [address.rpartition(".")[0] for address in addresses] == ["192.0.2", "192.0.2", "198.51.100", "203.0.113", "203.0.113"]
+        assert len(set(addresses)) == 5
+        assert records(daemon.ask("chain.example", "AAAA")) == [("chain.example", 200, "CNAME", ["aaaa.example"])]
+
+
 # single-label: search.
 
 def searching(make_daemon, server, table, domains=("corp.example", "lab.example"), **options):
