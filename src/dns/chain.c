@@ -21,7 +21,8 @@
 enum {
     CHAIN_NAMES = 32,   /* names of a chain, the query's included; further CNAMEs are not followed */
     CHAIN_MADE = 8,     /* names synthesized from DNAMEs without their CNAMEs */
-    CHAIN_WORK = 100000 /* labels compared for one response; a long label counts as several */
+    CHAIN_WORK = 100000, /* labels compared for one response; a long label counts as several */
+    RECORDS_A_LABEL = 8  /* so many types of records are compared in the time of a label */
 };
 
 enum chain_section { ANSWER, AUTHORITY, ADDITIONAL };
@@ -57,12 +58,18 @@ static uint8_t lower(uint8_t byte)
     return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
 }
 
+/* True once the response has cost too much: nothing is compared any more, and loops over its records end. */
+static bool is_spent(const struct chain *chain)
+{
+    return chain->work > CHAIN_WORK;
+}
+
 static bool same_name(struct chain *chain, const uint8_t *a, const uint8_t *b)
 {
     chain->work++;
     for (a = label_at(chain, a), b = label_at(chain, b); a != b; a = parent(chain, a), b = parent(chain, b)) {
         chain->work += 1 + (size_t)*a / 16;
-        if (*a != *b || chain->work > CHAIN_WORK)
+        if (*a != *b || is_spent(chain))
             return false;
         if (*a == 0)
             return true;
@@ -84,6 +91,8 @@ static unsigned count_labels(const struct chain *chain, const uint8_t *name)
 /* True if `name` is `suffix` or lies below it; *below is the number of labels between them. */
 static bool is_under(struct chain *chain, const uint8_t *name, const uint8_t *suffix, unsigned *below)
 {
+    if (is_spent(chain))
+        return false;
     unsigned labels = count_labels(chain, name), suffix_labels = count_labels(chain, suffix);
     chain->work += labels + suffix_labels;
     if (labels < suffix_labels)
@@ -195,8 +204,10 @@ static const uint8_t *apex_told(struct chain *chain, unsigned i)
 static bool is_in_zone_of_chain(struct chain *chain, const uint8_t *name)
 {
     unsigned below;
-    for (unsigned i = chain->scratch->section_start[AUTHORITY]; i < chain->scratch->section_start[ADDITIONAL]; i++) {
+    unsigned i = chain->scratch->section_start[AUTHORITY], end = chain->scratch->section_start[ADDITIONAL];
+    for (; i < end && !is_spent(chain); i++) {
         const uint8_t *apex = apex_told(chain, i);
+        chain->work++;
         if (apex && is_under(chain, name, apex, &below) && is_above_chain(chain, apex))
             return true;
     }
@@ -241,7 +252,7 @@ static const uint8_t *name_referred_to(const struct chain *chain, unsigned i)
 /* True if one of `records` refers to the name. */
 static bool is_referred_to(struct chain *chain, const uint8_t *name, const uint16_t *records, unsigned count)
 {
-    for (unsigned k = 0; k < count && chain->work <= CHAIN_WORK; k++) {
+    for (unsigned k = 0; k < count && !is_spent(chain); k++) {
         const uint8_t *target = name_referred_to(chain, records[k]);
         chain->work++;
         if (target && same_name(chain, target, name))
@@ -309,6 +320,7 @@ static bool is_left_of(struct chain *chain, unsigned i, const uint8_t *name)
 static void choose_rrset(struct chain *chain, const uint8_t *name, uint16_t type)
 {
     unsigned end = chain->scratch->section_start[AUTHORITY];
+    chain->work += end / RECORDS_A_LABEL;
     for (unsigned i = 0; i < end; i++)
         if (type_of(chain, i) == type && is_left_of(chain, i, name))
             choose(chain, ANSWER, i);
@@ -320,7 +332,7 @@ static void choose_rrset(struct chain *chain, const uint8_t *name, uint16_t type
 /* Chooses the remaining answer records of one name. Signatures of missing RRsets come last. */
 static void choose_name(struct chain *chain, const uint8_t *name)
 {
-    for (unsigned i = 0; i < chain->scratch->section_start[AUTHORITY]; i++)
+    for (unsigned i = 0; i < chain->scratch->section_start[AUTHORITY] && !is_spent(chain); i++)
         if (type_of(chain, i) != LDNS_RR_TYPE_RRSIG && is_left_of(chain, i, name))
             choose_rrset(chain, name, type_of(chain, i));
     choose_rrset(chain, name, LDNS_RR_TYPE_RRSIG);
@@ -395,7 +407,7 @@ static void choose_answers(struct chain *chain)
 static void choose_others(struct chain *chain)
 {
     struct rewrite *scratch = chain->scratch;
-    for (unsigned i = scratch->section_start[AUTHORITY]; i < scratch->section_start[ADDITIONAL]; i++)
+    for (unsigned i = scratch->section_start[AUTHORITY]; i < scratch->section_start[ADDITIONAL] && !is_spent(chain); i++)
         if (!is_unwanted(chain, i) && authority_stays(chain, i))
             choose(chain, AUTHORITY, i);
 }
@@ -449,12 +461,12 @@ int chain_tidy(struct answer *answer, uint16_t qtype, bool dnssec_ok, struct rew
     chain.dnssec_ok = dnssec_ok;
     chain_begin(&chain);
     rewrite_list(scratch, answer);
-    if (answers_are_tidy(&chain) && others_are_tidy(&chain) && chain.work <= CHAIN_WORK)
+    if (answers_are_tidy(&chain) && others_are_tidy(&chain) && !is_spent(&chain))
         return 0;
     chain_begin(&chain);
     choose_answers(&chain);
     choose_others(&chain);
-    if (chain.work > CHAIN_WORK)
+    if (is_spent(&chain))
         return ERROR_MALFORMED;
     choose_additional(&chain); /* leaves out records that it cannot compare within CHAIN_WORK */
     return rewrite_chosen(scratch, answer);

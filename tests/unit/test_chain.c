@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -402,6 +403,58 @@ static void test_work_is_bounded(void **state)
     assert_true(status == ERROR_MALFORMED || answer.ttl_count == 0);
 }
 
+/* Thousands of signatures by zones that their owner is not in: none tells a zone. */
+static void test_foreign_signatures_are_bounded(void **state)
+{
+    static uint8_t signature[20] = {[19] = 1};
+    (void)state;
+    wire_header(&wire, ANSWER_FLAGS, 1, 0, 0, 0);
+    wire_name(&wire, "a");
+    wire_u16(&wire, 1);
+    wire_u16(&wire, 1);
+    size_t owner = wire.len;
+    for (int i = 0; i < 100; i++) {
+        wire_u8(&wire, 1);
+        wire_u8(&wire, 'b');
+    }
+    wire_u8(&wire, 0);
+    unsigned count = 0;
+    for (; wire.len < 65000; count++) {
+        if (count > 0)
+            wire_pointer(&wire, owner);
+        wire_fixed(&wire, 46, 60, sizeof signature + 2);
+        wire_raw(&wire, signature, 18);
+        wire_raw(&wire, "\1c\0x", 4);
+    }
+    write_u16(wire.data + 8, (uint16_t)count);
+    struct answer_transport unused;
+    assert_int_equal(message_walk_answer(wire.data, wire.len, &walk_scratch, &answer, &unused), 0);
+    clock_t begun = clock();
+    assert_int_equal(chain_tidy(&answer, 1, true, &scratch), ERROR_MALFORMED);
+    assert_true(clock() - begun < CLOCKS_PER_SEC / 2);
+}
+
+/* Thousands of types with one owner, which are grouped by type if another record is left out. */
+static void test_many_types_are_bounded(void **state)
+{
+    (void)state;
+    wire_header(&wire, ANSWER_FLAGS, 1, 0, 0, 0);
+    wire_name(&wire, "a");
+    wire_u16(&wire, 255);
+    wire_u16(&wire, 1);
+    unsigned count = 0;
+    for (; wire.len < 65000; count++) {
+        wire_pointer(&wire, 12);
+        wire_fixed(&wire, 1000 + count, 60, 0);
+    }
+    wire_name(&wire, "z");
+    wire_fixed(&wire, 1000, 60, 0);
+    write_u16(wire.data + 6, (uint16_t)(count + 1));
+    struct answer_transport unused;
+    assert_int_equal(message_walk_answer(wire.data, wire.len, &walk_scratch, &answer, &unused), 0);
+    assert_int_equal(chain_tidy(&answer, 255, true, &scratch), ERROR_MALFORMED);
+}
+
 /* A response that does not fit after the order was changed is malformed, and is not changed. */
 static void test_too_long_to_rewrite(void **state)
 {
@@ -443,6 +496,8 @@ int main(void)
         cmocka_unit_test(test_loops_end),
         cmocka_unit_test(test_long_chain),
         cmocka_unit_test(test_work_is_bounded),
+        cmocka_unit_test(test_foreign_signatures_are_bounded),
+        cmocka_unit_test(test_many_types_are_bounded),
         cmocka_unit_test(test_too_long_to_rewrite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
