@@ -77,9 +77,18 @@ static void *create_string(const redisReadTask *task, char *text, size_t len)
     return item_add(task, type, text, len, 0);
 }
 
+/* hiredis from 1.0 on has no limit of its own. */
+static bool is_too_deep(const redisReadTask *task)
+{
+    unsigned depth = 1;
+    for (task = task->parent; task && depth <= RESP_DEPTH; task = task->parent)
+        depth++;
+    return depth > RESP_DEPTH;
+}
+
 static void *create_array(const redisReadTask *task, resp_count elements)
 {
-    if (elements < 0 || elements > RESP_ITEMS)
+    if (elements < 0 || elements > RESP_ITEMS || is_too_deep(task))
         return NULL;
     return item_add(task, RESP_ARRAY, NULL, (size_t)elements, 0);
 }
@@ -160,12 +169,12 @@ int resp_feed(struct resp *resp, struct bytes bytes)
     return 0;
 }
 
-/* Sets `after` of each item. An array's elements follow it. */
-static uint32_t link_items(struct resp_item *items, uint32_t at, uint32_t count, unsigned depth)
+/* Sets `after` of each item. An array's elements follow it; arrays are at most RESP_DEPTH deep. */
+static uint32_t link_items(struct resp_item *items, uint32_t at, uint32_t count)
 {
     uint32_t after = at + 1;
-    for (size_t i = 0; depth > 0 && items[at].type == RESP_ARRAY && i < items[at].len && after < count; i++)
-        after = link_items(items, after, count, depth - 1);
+    for (size_t i = 0; items[at].type == RESP_ARRAY && i < items[at].len && after < count; i++)
+        after = link_items(items, after, count);
     return items[at].after = after;
 }
 
@@ -181,7 +190,6 @@ static void forget_reply(struct resp *resp)
 
 int resp_next(struct resp *resp, struct resp_reply *out)
 {
-    enum { DEPTH = 9 /* hiredis refuses deeper replies */ };
     void *reply = NULL;
     if (resp->failed)
         return ERROR_MALFORMED;
@@ -195,7 +203,7 @@ int resp_next(struct resp *resp, struct resp_reply *out)
         return 0;
     resp->fed = resp->reader->len - resp->reader->pos;
     resp->taken = true;
-    link_items(resp->items, 0, resp->count, DEPTH);
+    link_items(resp->items, 0, resp->count);
     *out = (struct resp_reply){.items = resp->items,
                                .count = resp->count,
                                .text = resp->text.start > 0 ? resp->text.data + resp->text.start : resp->text.data};

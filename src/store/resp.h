@@ -13,6 +13,7 @@
 enum {
     RESP_BYTES = 256 * 1024, /* a longer reply is an error */
     RESP_ITEMS = 8192,       /* a reply with more elements is an error */
+    RESP_DEPTH = 7,          /* a reply with arrays nested deeper is an error */
 };
 
 /* Appends a command of `count` arguments. 0 or -ENOMEM. */

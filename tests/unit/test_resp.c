@@ -145,9 +145,10 @@ static void replies_are_bounded(void **state)
         at += sprintf(big + at, ":1\r\n");
     assert_int_equal(feed_all(big, (size_t)at), 0);
     at = 0;
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < RESP_DEPTH; i++)
         at += sprintf(big + at, "*1\r\n");
-    assert_true(feed_all(big, (size_t)at) < 0); /* too deep */
+    assert_int_equal(feed_all(big, (size_t)sprintf(big + at, ":1\r\n") + (size_t)at), 0);
+    assert_true(feed_all(big, (size_t)sprintf(big + at, "*1\r\n:1\r\n") + (size_t)at) < 0); /* too deep */
     free(big);
 }
 
