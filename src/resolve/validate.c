@@ -162,7 +162,7 @@ static bool apply(struct lookup *lookup, enum dnssec_verdict verdict)
         return reject(lookup, EDE_BOGUS, error_text(status), true);
     counter_add(counters, secure ? COUNTER_dnssec_secure : COUNTER_dnssec_insecure, 1);
     lookup->answer->authenticated = secure;
-    lookup->is_unsettled = result->unsettled;
+    lookup->is_unsettled = result->unsettled || (secure && result->life_s == 0); /* else 0 means: no limit */
     if (secure)
         lookup->life_s = result->life_s;
     else

@@ -33,6 +33,7 @@ across IN CNAME across.nsec3.example.
 srv IN SRV 1 2 3 WWW
 many IN TXT "one" "two"
 many IN TXT "three"
+zero 0 IN A 192.0.2.83
 """.format(tlsa="ab" * 32)
 NSEC3 = ["-3", "abcd", "-H", "0"]
 PAST = ["-s", "20240101000000", "-e", "20240201000000"]

@@ -392,3 +392,20 @@ def test_a_hash_in_another_zone_is_no_delegation(make_daemon, server, named, tre
     response = make_daemon(server, workers=1, dnssec=settings(tree)).ask(name, do=True)
     assert response.rcode() == SERVFAIL and errors(response)[0][0] == 10, response
     assert server.queries_for(name, "DS")
+
+
+def test_a_signed_ttl_of_0_cannot_be_raised(make_daemon, server, named, tree):
+    """The TTL of a record is not signed, but its signature has the one of the zone."""
+    name = "zero.alg13.example"
+
+    def twist(query, truth):
+        message = dns.message.from_wire(named.plain(query.data))
+        for rrset in message.answer if query.name == name else ():
+            rrset.ttl = 300
+        return [message.to_wire()]
+    server.twist = twist
+    daemon = make_daemon(server, workers=1, dnssec=settings(tree))
+    for number in 1, 2:
+        response = daemon.ask(name, flags=wire.RD | wire.AD)
+        assert wire.addresses(response) == ["192.0.2.83"] and response.flags & wire.AD and response.answer[0].ttl == 0
+        assert len(server.queries_for(name, "A")) == number
