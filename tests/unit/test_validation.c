@@ -471,6 +471,24 @@ static void signatures_are_limited(void **state)
     assert_int_equal(pauses, 2); /* after 6 of them each time */
 }
 
+/* The hash of a large RRset costs more than a signature of the cheapest algorithm. */
+static void checks_of_a_large_rrset_are_spread(void **state)
+{
+    (void)state;
+    static uint8_t text[48000];
+    const struct signing how = {.spoil = true};
+    memset(text, 99, sizeof text); /* strings of 99 bytes */
+    message_start(&message, "www.example.", TYPE_TXT, 0);
+    message_record(&message, 0, "www.example.", TYPE_TXT, (struct bytes){text, sizeof text});
+    for (unsigned i = 0; i < 16; i++)
+        message_signature(&message, &example, 0, "www.example.", TYPE_TXT, ADDRESS, &how);
+    (void)run("www.example.", TYPE_TXT);
+    give_keys(&example, 1);
+    assert_int_equal(run("www.example.", TYPE_TXT), DNSSEC_BOGUS);
+    assert_int_equal(result()->checks, 16);
+    assert_int_equal(pauses, 3); /* after 4 of them each time */
+}
+
 static void rrsets_are_limited(void **state)
 {
     (void)state;
@@ -722,6 +740,7 @@ int main(void)
         TEST(names_without_an_anchor_are_insecure),
         TEST(keys_of_one_tag_are_limited),
         TEST(signatures_are_limited),
+        TEST(checks_of_a_large_rrset_are_spread),
         TEST(rrsets_are_limited),
         TEST(nodata_needs_the_bitmap),
         TEST(a_delegation_denies_its_ds_only),
