@@ -139,6 +139,16 @@
     X(store_connects_failed, "connections to the store that failed before its first reply")                            \
     X(store_refused, "connections that the store refused, as because of the password")                                 \
     X(store_lost, "connections to the store that were lost: closed, silent, malformed")                                \
+    X(store_flushes_sent, "flushes of the whole fleet that were given to the store")                                   \
+    X(store_flushes_heard, "flushes of the whole fleet that came from other replicas")                                 \
+    X(store_flushes_ignored, "flush messages that were not used: old, repeated, or not sealed by this fleet")          \
+    X(store_leases_won, "leases of names that this replica asked the upstream for, for the fleet")                     \
+    X(store_leases_lost, "lookups that waited for the value of a replica that had the lease")                          \
+    X(store_leases_filled, "lookups that got the value that they waited for")                                          \
+    X(store_leases_refused, "leases that could not be used: an error, damaged, past their life")                       \
+    X(store_warmed, "popular names of the fleet that were taken from the store after the start")                       \
+    X(store_moved, "replies of a cluster that named another server")                                                   \
+    X(store_failovers, "changes of the master that sentinels named")                                                   \
     X(query_lines_written, "lines of the query log written")                                                           \
     X(query_lines_lost, "lines of the query log lost because their reader was too slow")                               \
     X(dnstap_queued, "messages queued for dnstap")                                                                     \

@@ -67,6 +67,16 @@ struct forward_wait {
     void (*done)(struct forward_wait *wait, const struct forward_result *result);
 };
 
+/* A flush of the whole fleet (store.servers). */
+struct flush_result {
+    int status;             /* 0; -ENOTSUP: there is no store; or another error: nothing was flushed */
+    uint64_t flushed;       /* entries of the local cache */
+    unsigned told, servers; /* servers of the store that have noted it, of all */
+};
+struct flush_wait {
+    void (*done)(struct flush_wait *wait, const struct flush_result *result);
+};
+
 /* The addresses of an upstream that is configured by a host name. */
 struct host_report {
     const char *upstream, *host;
@@ -88,6 +98,8 @@ struct control_ops {
     void (*trace)(void *reader, struct trace *trace);
     /* Entries of the cache were flushed. May be NULL. */
     void (*flushed)(void *context);
+    /* Flushes a name, with `below` all names below it as well, on all replicas; `wait->done` runs, now or later. */
+    void (*flush_fleet)(void *context, const uint8_t *name, size_t len, bool below, struct flush_wait *wait);
     /* Makes health checks fail from now on, and stops the daemon after `ms`. */
     void (*drain)(void *context, uint64_t ms);
     /* Reloads; `wait->done` runs when all workers use the new configuration, or when it was rejected. */

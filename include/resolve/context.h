@@ -24,6 +24,7 @@
 
 struct lookup_stage;
 struct store;
+struct store_flush;
 
 /* The size of the largest response with our OPT. */
 #define RESOLVER_BIG (MESSAGE_MAX + 1 + EDIT_OPT_MAX)
@@ -48,7 +49,9 @@ struct resolver {
     const struct config *config;
     struct cache *cache;
     struct groups *groups;
-    struct store *store;                        /* NULL: there is none */
+    struct store *store; /* NULL: there is none */
+    /* A flush came from another replica of the fleet; only if the store leads. */
+    void (*flush_heard)(struct resolver *resolver, const struct store_flush *flush);
     struct step_set *steps;                     /* a reference; the steps of the configuration in force */
     void *step_state[STEPS_MAX];                /* by index in the full order */
     struct step_active active[STEPS_MAX + 1];   /* the active steps; the last one refuses */

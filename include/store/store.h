@@ -12,6 +12,7 @@
 
 #include "base/counters.h"
 #include "base/histogram.h"
+#include "base/list.h"
 #include "config/config.h"
 #include "dns/message.h"
 #include "net/loop.h"
@@ -44,19 +45,36 @@ struct store_host {
     void (*done)(struct store_host *host);        /* called once */
 };
 
+/* A flush of the whole fleet: of a name, or of that name and all below it ("." and below: of everything). */
+struct store_flush {
+    int64_t at_ms; /* wall clock of the replica where it was asked for */
+    bool below;
+    uint8_t len;
+    uint8_t name[NAME_MAX_WIRE]; /* in lower case */
+};
+
 struct store_ops {
     /* Looks up a host; host->done is called later, or before the return. Negative: it is not called. */
     int (*look_up)(void *user, struct store_host *host);
-    /* The get has ended; found NULL: the store has nothing usable, or is not to be had. */
-    void (*done)(void *context, struct store_found *found);
+    /* True if the caller will use this value. False: the get goes on; it is not called again for the same value. */
+    bool (*usable)(void *context, struct store_found *found);
+    /* The get has ended. `found` is a value that was usable; NULL: the store has none, or is not to be had. `leased`:
+     * other replicas wait for the value that the caller now gets from an upstream; it ends that with store_put or
+     * store_unlease. */
+    void (*done)(void *context, struct store_found *found, bool leased);
     /* The reply is late: the caller should go on without it. The get has not ended. */
     void (*late)(void *context);
+    /* A flush came from another replica. Called by the store that leads. */
+    void (*heard)(void *user, const struct store_flush *flush);
+    /* A popular value of the fleet, after store_warm. False: no more of them now. */
+    bool (*warmed)(void *user, const struct key *key, struct store_found *found);
 };
 
 struct store;
-/* `ops` is a constant; `user` is passed to look_up. 0 or -ENOMEM. The setup is kept by reference. */
+/* `ops` is a constant; `user` is passed to its functions. `leads`: the store of one of the process's workers, which
+ * listens for flushes of the fleet for all. 0 or -ENOMEM. The setup is kept by reference. */
 int store_new(struct store **out, struct loop *loop, struct counters *counters, struct store_setup *setup,
-              const struct store_ops *ops, void *user) MUST_CHECK;
+              const struct store_ops *ops, void *user, bool leads) MUST_CHECK;
 /* Changes to another setup; waiting gets end without a response. */
 void store_configure(struct store *store, struct store_setup *setup);
 /* Closes the connections; waiting gets end without a callback. `closed` is called when the last handle is gone, maybe
@@ -77,11 +95,42 @@ void store_forget(struct store_get *get);
 void store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
                const struct answer *answer, uint32_t stale_s, enum store_verdict verdict);
 
-#define STORE_SERVERS_MAX 16
+/* The response that others wait for will not come, or is not stored. */
+void store_unlease(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key);
+
+/* --- flushes of the whole fleet --- */
+
+/* From now on values of these names that were sealed before the flush are not used. `epoch` is that of the local cache,
+ * which the caller then flushes, by one epoch. */
+void store_take_flush(struct store *store, const struct store_flush *flush, uint64_t epoch);
+
+/* Embedded in the caller. */
+struct store_telling {
+    struct list_link in_store;
+    unsigned outstanding;
+    unsigned told, servers; /* servers that have noted the flush, of all */
+    void (*done)(struct store_telling *telling);
+    void *context; /* of the caller */
+};
+/* Tells all replicas. `life_ms`: no value that was sealed before lives longer. `telling->done` is called later, after a
+ * second or so at the latest, or before the return. */
+void store_tell_flush(struct store *store, const struct store_flush *flush, uint64_t life_ms,
+                      struct store_telling *telling);
+
+/* --- popular names --- */
+
+/* Takes the most popular names of the fleet from the store, as far as it has them, at a bounded rate. `group` is the
+ * number of the group with this definition. */
+void store_warm(struct store *store, const uint8_t definition[DIGEST_LEN], uint32_t group);
+
+/* --- reports --- */
+
+#define STORE_SERVERS_MAX 64
 struct store_server_report {
     char name[96];
     const char *state;        /* "ready", "connecting", "slow", "down" */
     char error[160];          /* the latest one while it is not ready; "" */
+    bool hears;               /* flushes of the fleet arrive from it; only of the store that leads */
     uint64_t unsent, waiting; /* bytes, commands */
     struct histogram latency; /* of gets, in microseconds */
 };

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/errors.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "blocking.h"
@@ -81,6 +82,38 @@ static void tell_flushed(const struct view *view)
         view->ops->flushed(view->context);
 }
 
+/* A request that waits for the flush of the fleet. */
+struct flushing {
+    struct flush_wait wait;
+    struct http_request *request;
+};
+
+static void flush_done(struct flush_wait *wait, const struct flush_result *result)
+{
+    struct flushing *flushing = container_of(wait, struct flushing, wait);
+    if (result->status == 0)
+        request_reply(flushing->request, HTTP_OK, status_fleet_flushed(result));
+    else if (result->status == -ENOTSUP)
+        request_refuse(flushing->request, HTTP_BAD_REQUEST,
+                       "there is no fleet: store.servers is empty; without --fleet this machine is flushed");
+    else if (result->status == ERROR_STOPPING)
+        request_refuse(flushing->request, HTTP_UNAVAILABLE, "stopping");
+    else
+        request_refuse(flushing->request, HTTP_INTERNAL_ERROR, error_text(result->status));
+    mem_free(flushing);
+}
+
+static void flush_fleet(struct view *view, struct http_request *request, const uint8_t *name, size_t len, bool below)
+{
+    struct flushing *flushing = mem_zalloc(1, sizeof *flushing);
+    if (!flushing) {
+        request_reply(request, HTTP_INTERNAL_ERROR, NULL);
+        return;
+    }
+    *flushing = (struct flushing){.wait.done = flush_done, .request = request};
+    view->ops->flush_fleet(view->context, name, len, below, &flushing->wait);
+}
+
 static void flush_all(struct view *view, struct http_request *request)
 {
     struct cache_stats stats;
@@ -94,12 +127,19 @@ static void flush_all(struct view *view, struct http_request *request)
 static void post_flush(struct view *view, struct http_request *request)
 {
     const char *name = request_argument(request, "name"), *suffix = request_argument(request, "suffix");
-    const char *text = name ? name : suffix;
-    uint8_t wire[NAME_MAX_WIRE];
-    if (!text) {
-        flush_all(view, request);
+    const char *text = name ? name : suffix, *fleet = request_argument(request, "fleet");
+    uint8_t wire[NAME_MAX_WIRE] = {0};
+    if (fleet && strcmp(fleet, "yes") != 0 && strcmp(fleet, "no") != 0) {
+        request_refuse(request, HTTP_BAD_REQUEST, "the argument \"fleet\" must be \"yes\" or \"no\"");
         return;
     }
+    bool all = fleet && *fleet == 'y';
+    if (!text && all)
+        flush_fleet(view, request, wire, 1, true);
+    else if (!text)
+        flush_all(view, request);
+    if (!text)
+        return;
     int len = *text ? name_from_text(wire, text) : -EINVAL;
     if (name && suffix)
         request_refuse(request, HTTP_BAD_REQUEST, "give either \"name\" or \"suffix\", not both");
@@ -107,6 +147,10 @@ static void post_flush(struct view *view, struct http_request *request)
         request_refuse(request, HTTP_BAD_REQUEST, "the name to flush is not a valid domain name");
     if (len < 0 || (name && suffix))
         return;
+    if (all) {
+        flush_fleet(view, request, wire, (size_t)len, suffix != NULL);
+        return;
+    }
     uint64_t removed = cache_flush_name(view->cache, wire, (size_t)len, suffix != NULL);
     tell_flushed(view);
     request_reply(request, HTTP_OK, status_flushed(removed));
@@ -231,7 +275,7 @@ static const struct route control_routes[] = {
     {"/cache", HTTP_GET, {"name", "type"}, .handle = queries_cache},
     {"/explain", HTTP_GET, {"which", "name", "id"}, .report = queries_explain, .with_records = true},
     {"/trace", HTTP_POST, {"name", "type", "client"}, .handle = queries_trace},
-    {"/flush", HTTP_POST, {"name", "suffix"}, .handle = post_flush},
+    {"/flush", HTTP_POST, {"name", "suffix", "fleet"}, .handle = post_flush},
     {"/log", HTTP_POST, {"level", "module", "queries", "sample"}, .handle = post_log},
     {"/reload", HTTP_POST, {NULL}, .handle = post_reload},
     {"/forward", HTTP_GET, {NULL}, .handle = forward_list},

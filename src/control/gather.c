@@ -100,6 +100,7 @@ static void add_stores(struct gather_sum *sum, const struct worker_report *repor
                 all->state = one->state;
             if (one->error[0])
                 memcpy(all->error, one->error, sizeof all->error);
+            all->hears |= one->hears;
             all->unsent += one->unsent;
             all->waiting += one->waiting;
             histogram_merge(&all->latency, &one->latency);

@@ -228,6 +228,7 @@ static json_t *store_object(const struct gather_sum *sum)
         uint64_t replies = histogram_count(&one->latency);
         put_text(server, "server", one->name);
         put_text(server, "state", one->state);
+        put_flag(server, "hears_flushes", one->hears);
         put_number(server, "replies", replies);
         put(server, "latency_ms", replies ? thousandths(one->latency.sum * 10 / replies) : json_null());
         put_number(server, "unsent_bytes", one->unsent);
@@ -240,6 +241,7 @@ static json_t *store_object(const struct gather_sum *sum)
     put_number(object, "rejected",
                sum->counters[COUNTER_store_foreign] + sum->counters[COUNTER_store_damaged] +
                    sum->counters[COUNTER_store_early] + sum->counters[COUNTER_store_expired]);
+    put_number(object, "flushes", sum->counters[COUNTER_store_flushes_heard]);
     return object;
 }
 
@@ -392,6 +394,15 @@ char *status_cache(const struct view *view, const struct key *wanted)
 }
 
 /* --- short replies --- */
+
+char *status_fleet_flushed(const struct flush_result *result)
+{
+    json_t *root = json_object();
+    put_number(root, "flushed", result->flushed);
+    put_number(root, "servers_told", result->told);
+    put_number(root, "servers", result->servers);
+    return print(root);
+}
 
 char *status_flushed(uint64_t entries)
 {

@@ -18,6 +18,7 @@ char *status_config(const struct view *view);
 /* All cache entries for name, type and class of `key`, in all groups. */
 char *status_cache(const struct view *view, const struct key *key);
 char *status_flushed(uint64_t entries);
+char *status_fleet_flushed(const struct flush_result *result);
 char *status_log(void);
 /* The reply to POST /reload. */
 char *status_reloaded(const struct reload_result *result);

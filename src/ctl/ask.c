@@ -112,6 +112,8 @@ int ask_run(const struct options *options, const struct command *command, char *
     }
     if (options->value[OWN_SUFFIX])
         fits = fits && client_add_argument(target, sizeof target, "suffix", options->value[OWN_SUFFIX]);
+    if (options->given & OWN(OWN_FLEET))
+        fits = fits && client_add_argument(target, sizeof target, "fleet", "yes");
     if (!fits) {
         fputs("dotstubctl: argument too long\n", stderr);
         return EXIT_USAGE;

@@ -30,6 +30,7 @@ enum {
 /* Options of single commands. */
 enum own_option {
     OWN_SUFFIX,
+    OWN_FLEET,
     OWN_DRY_RUN,
     OWN_ROOT,
     OWN_TRUST_AD,

@@ -14,6 +14,7 @@ static const struct {
     {"-c, --config FILE", "read control.socket from FILE instead of " SYSCONFDIR "/dotstub/dotstub.yaml"},
     {"-j, --json", "print JSON"},
     {"--suffix NAME", "flush: all names below NAME, and NAME"},
+    {"--fleet", "flush: on all machines that share the store"},
     {"--changed", "config: only settings that are not the default"},
     {"--watch", "stats: a line each second"},
     {"--dry-run", "system: only print what would be done"},

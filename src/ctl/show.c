@@ -91,8 +91,15 @@ int show_flush(const json_t *root, FILE *out)
 {
     if (!json_is_integer(json_object_get(root, "flushed")))
         return -EPROTO;
+    json_int_t told = table_number(root, "servers_told"), servers = table_number(root, "servers");
     fprintf(out, "%" JSON_INTEGER_FORMAT " entries flushed\n", table_number(root, "flushed"));
-    return 0;
+    if (servers > 0)
+        fprintf(out, "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " servers of the store have told the fleet\n",
+                told, servers);
+    if (told == servers)
+        return 0;
+    fputs("dotstubctl: not all machines may know of the flush: see `dotstubctl status`, then repeat it\n", stderr);
+    return EXIT_OTHER;
 }
 
 int show_log(const json_t *root, FILE *out)

@@ -20,6 +20,7 @@
 #include "descriptors.h"
 #include "drain.h"
 #include "exits.h"
+#include "fleet.h"
 #include "forwarding.h"
 #include "handover.h"
 #include "identity.h"
@@ -75,6 +76,7 @@ struct daemon {
     struct step_files step_files;
     struct reload reload;
     struct forwarding forwarding; /* begun when privileges are dropped */
+    struct fleet fleet;
     struct sandbox sandbox;
 };
 
@@ -99,9 +101,9 @@ static int make_workers(void)
     if (status == 0)
         status = routing_init(&self.routing, self.config, self.trusts);
     for (unsigned i = 0; status == 0 && i < config->workers; i++)
-        status =
-            worker_new(&self.workers[i], self.config, self.cache, self.routing.routes, self.steps, self.identity,
-                       self.store, &self.sockets.list[i * self.sockets.per_worker], self.sockets.per_worker, limit);
+        status = worker_new(&self.workers[i], self.config, self.cache, self.routing.routes, self.steps, self.identity,
+                            self.store, &self.sockets.list[i * self.sockets.per_worker], self.sockets.per_worker, limit,
+                            i == 0);
     return status;
 }
 
@@ -128,6 +130,7 @@ static void cache_flushed(void *context)
 static void drain_for(void *context, uint64_t ms);
 static void reload_for(void *context, struct reload_wait *wait);
 static void forward_for(void *context, const struct forward_request *request, struct forward_wait *wait);
+static void flush_fleet_for(void *context, const uint8_t *name, size_t len, bool below, struct flush_wait *wait);
 
 static size_t report_hosts(void *context, struct host_report *out, size_t room)
 {
@@ -175,6 +178,7 @@ static const struct control_ops control_ops = {
     .report = worker_report,
     .trace = worker_trace,
     .flushed = cache_flushed,
+    .flush_fleet = flush_fleet_for,
     .drain = drain_for,
     .reload = reload_for,
     .forward = forward_for,
@@ -234,6 +238,7 @@ static void stop_workers(void)
         sockets_let_go(&self.sockets);
     reload_stop(&self.reload);
     forwarding_stop(&self.forwarding);
+    self.fleet.stopping = true;
     bootstrap_stop(&self.bootstrap);
     control_stopping(self.control);
     for (unsigned i = 0; i < self.running; i++)
@@ -348,10 +353,10 @@ static void routes_changed(struct routes *routes)
 
 static bool is_flushing(void)
 {
-    return self.forwarding.flushing > 0;
+    return self.forwarding.flushing > 0 || self.fleet.flushing > 0;
 }
 
-static void flushed_by_forwarding(void)
+static void flushed_on_pool(void)
 {
     cache_flushed(NULL);
     if (!is_flushing())
@@ -382,13 +387,36 @@ static void begin_forwarding(void)
                                            .sandbox = &self.sandbox,
                                            .is_busy = is_handing_over,
                                            .changed = routes_changed,
-                                           .flushed = flushed_by_forwarding};
+                                           .flushed = flushed_on_pool};
     for (unsigned i = 0; i < self.config->workers; i++)
         worker_watch_portal(self.workers[i], portal_heard);
     routing_start(&self.routing, self.workers, self.config->workers);
     forwarding_begin(&self.forwarding, &setup, taken ? &text : NULL);
     buffer_free(&packed);
     control_configure(self.control, self.config, self.routing.routes);
+}
+
+/* --- flushes of the fleet --- */
+
+static void flush_fleet_for(void *context, const uint8_t *name, size_t len, bool below, struct flush_wait *wait)
+{
+    (void)context;
+    fleet_flush(&self.fleet, self.config, name, len, below, wait);
+}
+
+static void flush_heard(const struct store_flush *flush)
+{
+    fleet_heard(&self.fleet, flush);
+}
+
+static void begin_fleet(void)
+{
+    self.fleet = (struct fleet){.loop = &self.loop,
+                                .workers = self.workers,
+                                .count = self.config->workers,
+                                .cache = self.cache,
+                                .flushed = flushed_on_pool};
+    worker_hear_flushes(self.workers[0], flush_heard);
 }
 
 /* --- signals --- */
@@ -651,6 +679,7 @@ int daemon_serve(const struct daemon_setup *setup)
     }
     tapping_open(self.config, self.workers);
     prepare_reload(setup->file);
+    begin_fleet();
     bootstrap_start(&self.bootstrap, self.config, &self.routing, self.workers, self.config->workers);
     status = run_workers();
     tapping_close();
@@ -659,6 +688,7 @@ int daemon_serve(const struct daemon_setup *setup)
     saved_state_write(&self.kept);
     handover_wait(&self.handover);
     forwarding_wait(&self.forwarding);
+    fleet_wait(&self.fleet);
     close_control();
     unwatch_signals();
     clean_up();

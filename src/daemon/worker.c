@@ -49,6 +49,8 @@ struct worker {
     struct resolver resolver;
     struct groups groups;
     struct store *store; /* NULL: there was never one */
+    bool leads;
+    void (*flush_heard)(const struct store_flush *flush); /* NULL: not watched */
     struct listeners *listeners;
     struct loop_tick stopping;
     uint64_t wait_until_ms;
@@ -133,7 +135,7 @@ static void use_store(struct worker *worker, struct store_setup *setup)
     if (worker->store)
         store_configure(worker->store, setup);
     else if (setup && store_new(&worker->store, &worker->loop, &worker->counters, setup, &resolver_store_ops,
-                                &worker->resolver) < 0)
+                                &worker->resolver, worker->leads) < 0)
         log_warning("store", "cannot be used: out of memory");
     worker->resolver.store = setup ? worker->store : NULL;
     store_setup_unref(setup);
@@ -237,6 +239,68 @@ void worker_watch_portal(struct worker *worker, void (*heard)(void))
     worker->portal_heard = heard;
     worker->heard.open = heard_item;
     worker->groups.watch.heard = portal_heard;
+}
+
+/* --- flushes of the fleet --- */
+
+/* From the worker to the main thread. */
+struct heard_flush {
+    struct mailbox_item item;
+    struct worker *worker;
+    struct store_flush flush;
+};
+
+static void heard_flush_item(struct mailbox_item *item, void *reader)
+{
+    struct heard_flush *heard = container_of(item, struct heard_flush, item);
+    (void)reader;
+    heard->worker->flush_heard(&heard->flush);
+    mem_free(heard);
+}
+
+static void flush_heard(struct resolver *resolver, const struct store_flush *flush)
+{
+    struct worker *worker = container_of(resolver, struct worker, resolver);
+    struct heard_flush *heard =
+        worker->state == WORKER_RUNNING && worker->flush_heard ? mem_alloc(sizeof *heard) : NULL;
+    if (!heard)
+        return;
+    *heard = (struct heard_flush){.item.open = heard_flush_item, .worker = worker, .flush = *flush};
+    mailbox_post(worker->reply_to, &heard->item);
+}
+
+void worker_hear_flushes(struct worker *worker, void (*heard)(const struct store_flush *flush))
+{
+    worker->flush_heard = heard;
+}
+
+static void flush_told(struct store_telling *telling)
+{
+    struct worker_flush *flush = container_of(telling, struct worker_flush, telling);
+    flush->told = telling->told;
+    flush->servers = telling->servers;
+    mailbox_post(flush->worker->reply_to, &flush->reply);
+}
+
+static void flush_item(struct mailbox_item *item, void *reader)
+{
+    struct worker_flush *flush = container_of(item, struct worker_flush, request);
+    struct worker *worker = flush->worker = reader;
+    struct store *store = worker->state == WORKER_CLOSING ? NULL : worker->resolver.store;
+    if (store)
+        store_take_flush(store, &flush->flush, cache_epoch(worker->resolver.cache));
+    if (store && flush->tell) {
+        flush->telling.done = flush_told;
+        store_tell_flush(store, &flush->flush, flush->life_ms, &flush->telling);
+    } else {
+        mailbox_post(worker->reply_to, &flush->reply);
+    }
+}
+
+void worker_flush_fleet(struct worker *worker, struct worker_flush *flush)
+{
+    flush->request.open = flush_item;
+    mailbox_post(&worker->mailbox, &flush->request);
 }
 
 /* --- hosts of upstreams --- */
@@ -451,13 +515,14 @@ static int worker_build(struct worker *worker, struct config *config, struct cac
     if (status < 0)
         return status;
     listeners_identify(worker->listeners, tls_identity_ref(identity));
+    worker->resolver.flush_heard = flush_heard;
     use_store(worker, store_setup_ref(store));
     return worker_listen(worker, sockets, count);
 }
 
 int worker_new(struct worker **out, struct config *config, struct cache *cache, struct routes *routes,
                struct step_set *steps, struct tls_identity *identity, struct store_setup *store,
-               struct listening_socket *sockets, size_t count, unsigned client_limit)
+               struct listening_socket *sockets, size_t count, unsigned client_limit, bool leads)
 {
     struct worker *worker = mem_zalloc(1, sizeof *worker);
     if (!worker)
@@ -468,6 +533,7 @@ int worker_new(struct worker **out, struct config *config, struct cache *cache, 
     status = mailbox_init(&worker->mailbox, &worker->loop, worker);
     if (status < 0)
         goto fail_loop;
+    worker->leads = leads;
     worker->drain.open = drain_item;
     worker->stop.open = stop_item;
     worker->heartbeat.open = heartbeat_item;

@@ -62,6 +62,17 @@ struct worker_host {
     struct worker *worker; /* set by worker_look_up */
 };
 
+/* A flush of the fleet: first all workers ignore older values of the store. */
+struct worker_flush {
+    struct mailbox_item request, reply;
+    struct store_flush flush;
+    bool tell;              /* tell the other replicas, too */
+    uint64_t life_ms;       /* with `tell`: as of store_tell_flush */
+    unsigned told, servers; /* in the reply, likewise */
+    struct store_telling telling;
+    struct worker *worker; /* set by worker_flush_fleet */
+};
+
 /* A listener more or less, likewise. */
 struct worker_listener {
     struct mailbox_item request, reply;
@@ -71,10 +82,10 @@ struct worker_listener {
 };
 
 /* Takes over the descriptors of its `count` sockets one by one (each one taken is set to -1). `client_limit`: as
- * above. 0 or negative: then the process must end; *out holds the unfinished worker, which cannot be freed. */
+ * above. `leads`: this worker listens for flushes of the fleet. 0 or negative: then the process must end; *out holds the unfinished worker, which cannot be freed. */
 int worker_new(struct worker **out, struct config *config, struct cache *cache, struct routes *routes,
                struct step_set *steps, struct tls_identity *identity, struct store_setup *store,
-               struct listening_socket *sockets, size_t count, unsigned client_limit) MUST_CHECK;
+               struct listening_socket *sockets, size_t count, unsigned client_limit, bool leads) MUST_CHECK;
 /* Posts `ended` to `reply_to` at the end of the thread. 0 or a negative errno: the thread was not created. */
 int worker_start(struct worker *worker, struct mailbox *reply_to, struct mailbox_item *ended) MUST_CHECK;
 /* True if the worker's loop has turned since the last call; requests the next heartbeat. Not after worker_stop. */
@@ -91,6 +102,9 @@ void worker_look_up(struct worker *worker, struct worker_host *host);
 /* Calls `heard` on the main thread after the first usable response of an encrypted server while the portal window is
  * open. Before worker_start. */
 void worker_watch_portal(struct worker *worker, void (*heard)(void));
+/* Calls `heard` on the main thread after a flush by another replica of the fleet. Before worker_start. */
+void worker_hear_flushes(struct worker *worker, void (*heard)(const struct store_flush *flush));
+void worker_flush_fleet(struct worker *worker, struct worker_flush *flush);
 /* New TLS connections of clients use this identity. */
 void worker_identify(struct worker *worker, struct worker_identity *change);
 /* Steps whose snapshot is the same as before keep their state. */

@@ -75,21 +75,29 @@ static void take_fresh(struct lookup *lookup, struct store_found *found)
     lookup_respond(lookup, &found->answer, STAGE_ASK + 1);
 }
 
-static void store_done(void *context, struct store_found *found)
+static bool is_usable(void *context, struct store_found *found)
 {
     struct lookup *lookup = context;
-    lookup->get = NULL;
-    if (found && lookup->stage <= STAGE_ASK) {
-        if (local_is_newer(lookup, found))
-            counter_add(lookup->resolver->counters, COUNTER_store_older, 1);
-        else if (found->answer.ttl == 0)
-            take_stale(lookup, found);
-        else {
-            take_fresh(lookup, found);
-            return;
-        }
+    if (lookup->stage > STAGE_ASK)
+        return false;
+    if (local_is_newer(lookup, found)) {
+        counter_add(lookup->resolver->counters, COUNTER_store_older, 1);
+        return false;
     }
-    if (lookup->stage == STAGE_STORE)
+    if (found->answer.ttl > 0)
+        return true;
+    take_stale(lookup, found);
+    return false;
+}
+
+static void store_done(void *context, struct store_found *found, bool leased)
+{
+    struct lookup *lookup = context;
+    (void)leased;
+    lookup->get = NULL;
+    if (found)
+        take_fresh(lookup, found);
+    else if (lookup->stage == STAGE_STORE)
         (void)lookup_advance(lookup, STAGE_ASK);
 }
 
@@ -127,4 +135,11 @@ static int look_up(void *user, struct store_host *host)
     return 0;
 }
 
-const struct store_ops resolver_store_ops = {.look_up = look_up, .done = store_done, .late = store_late};
+static void flush_heard(void *user, const struct store_flush *flush)
+{
+    struct resolver *resolver = user;
+    resolver->flush_heard(resolver, flush);
+}
+
+const struct store_ops resolver_store_ops = {
+    .look_up = look_up, .usable = is_usable, .done = store_done, .late = store_late, .heard = flush_heard};

@@ -15,8 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/verifytime.h"
-#include "node.h"
-#include "value.h"
+#include "fleet.h"
 
 enum {
     PATIENCE_MIN_MS = 2,
@@ -24,56 +23,15 @@ enum {
     GETS_MOST = 8192,
     TTL_LEAST_S = 2,
     CLOCK_EVERY_MS = 1000,
-    MATERIAL = 1 + DIGEST_LEN + 2 + 2 + 1 + NAME_MAX_WIRE,
 };
-
-struct store_get {
-    struct list_link in_all, in_waiting;
-    struct store *store;
-    void *context;
-    const struct key *key;
-    struct store_command *request[SEAL_FLEET_KEYS];
-    uint8_t name[SEAL_FLEET_KEYS][SEAL_NAME];
-    unsigned outstanding;
-    uint64_t late_ms;
-    bool postponed; /* late_ms was moved because of our own delay */
-    int64_t not_before_ms;
-};
-
-struct store {
-    struct node_owner owner;
-    const struct store_ops *ops;
-    void *user;
-    struct store_setup *setup; /* NULL: off */
-    struct node **nodes;       /* in the order of the setup's servers */
-    size_t node_count;
-    struct slab gets;
-    struct list all, waiting;
-    struct loop_tick tick;
-    uint64_t epoch;        /* of the cache, at the latest get */
-    bool has_epoch;        /* there was a get */
-    int64_t not_before_ms; /* values that were sealed before are not used */
-    uint64_t clock_checked_ms;
-    bool clock_fine;
-    bool dial_due; /* all nodes are to connect */
-    bool stopping;
-    void (*closed)(void *context);
-    void *closed_context;
-    struct value_room room;
-    uint8_t content[VALUE_MAX], sealed[VALUE_MAX + 8192];
-};
-
-static void count(struct store *store, enum counter which)
-{
-    counter_add(store->owner.counters, which, 1);
-}
 
 /* --- names of entries --- */
 
 /* Everything that makes a response differ. The group's number differs between replicas: its definition stands for it. */
-static struct bytes material_of(uint8_t out[MATERIAL], const uint8_t definition[DIGEST_LEN], const struct key *key)
+static struct bytes material_of(uint8_t out[STORE_MATERIAL], const uint8_t definition[DIGEST_LEN],
+                                const struct key *key)
 {
-    struct writer writer = writer_over(out, MATERIAL);
+    struct writer writer = writer_over(out, STORE_MATERIAL);
     writer_u8(&writer, key->flags);
     writer_bytes(&writer, definition, DIGEST_LEN);
     writer_u16(&writer, key->type);
@@ -112,7 +70,7 @@ static void get_end(struct store_get *get, struct store_found *found)
     struct store *store = get->store;
     void *context = get->context;
     store_forget(get);
-    store->ops->done(context, found);
+    store->ops->done(context, found, false);
 }
 
 /* --- replies --- */
@@ -125,7 +83,7 @@ static void count_rejected(struct store *store, enum seal_verdict verdict)
         [SEAL_EARLY] = COUNTER_store_early,
         [SEAL_EXPIRED] = COUNTER_store_expired,
     };
-    count(store, counters[verdict]);
+    store_count(store, counters[verdict]);
 }
 
 /* True with the response, if the value is one for this get. */
@@ -141,13 +99,13 @@ static bool open_value(struct store_get *get, unsigned which, uint8_t *sealed, s
         count_rejected(store, verdict);
         return false;
     }
-    if (terms.sealed_ms < get->not_before_ms) {
-        count(store, COUNTER_store_flushed);
+    if (terms.sealed_ms < get->not_before_ms || flushes_exclude(&store->flushes, get->key, terms.sealed_ms)) {
+        store_count(store, COUNTER_store_flushed);
         return false;
     }
     out->age_ms = now_ms > terms.sealed_ms ? (uint64_t)(now_ms - terms.sealed_ms) : 0;
     if (value_unpack(&value, content, get->key, out->age_ms, &store->room) < 0) {
-        count(store, COUNTER_store_foreign);
+        store_count(store, COUNTER_store_foreign);
         return false;
     }
     out->answer = value.answer;
@@ -166,8 +124,9 @@ static void get_replied(struct store_command *request, const struct resp_reply *
     get->request[which] = NULL;
     get->outstanding--;
     if (!item || item->type == RESP_ERROR)
-        count(store, COUNTER_store_failed);
-    if (item && item->type == RESP_TEXT && open_value(get, which, resp_text(reply, item), item->len, &found))
+        store_count(store, COUNTER_store_failed);
+    if (item && item->type == RESP_TEXT && open_value(get, which, resp_text(reply, item), item->len, &found) &&
+        store->ops->usable(get->context, &found))
         get_end(get, &found);
     else if (get->outstanding == 0)
         get_end(get, NULL);
@@ -175,22 +134,17 @@ static void get_replied(struct store_command *request, const struct resp_reply *
 
 /* --- asking --- */
 
-static struct bytes bytes_of(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
-
 static struct store_command *ask_node(struct store *store, struct node *node, const uint8_t *name, enum health_use use)
 {
     char text[SEAL_TEXT + 1];
     seal_text(text, name);
     struct store_command *request =
-        node_command(node, (struct bytes[]){bytes_of("GET"), {(const uint8_t *)text, SEAL_TEXT}}, 2);
+        node_command(node, (struct bytes[]){store_bytes_of("GET"), {(const uint8_t *)text, SEAL_TEXT}}, 2);
     if (!request)
         return NULL;
     request->get = true;
     request->tried = use == HEALTH_TRY;
-    count(store, COUNTER_store_gets);
+    store_count(store, COUNTER_store_gets);
     return request;
 }
 
@@ -201,8 +155,10 @@ static void get_ask(struct store_get *get, struct bytes material)
     uint64_t now_ms = loop_now(store->owner.loop);
     for (unsigned i = 0; i < store->setup->keys.count; i++) {
         seal_name(get->name[i], &store->setup->keys, i, SEAL_ANSWER, material);
-        struct node *node = store->nodes[store_setup_choose(store->setup, get->name[i])];
+        struct store_place *place = &store->places[store_setup_choose(store->setup, get->name[i])];
+        struct node *node = place->node;
         node_wake(node);
+        fleet_poll(store, place, now_ms);
         enum health_use use =
             node_is_ready(node) ? health_use(&node->health, now_ms, node_owes(node, now_ms)) : HEALTH_LEAVE;
         struct store_command *request = use == HEALTH_LEAVE ? NULL : ask_node(store, node, get->name[i], use);
@@ -239,19 +195,28 @@ static void get_wait(struct store_get *get, uint64_t patience_ms)
     loop_wake_exactly(store->owner.loop, get->late_ms);
 }
 
-/* The local cache was flushed: what was sealed before must not come back. */
+/* The local cache was flushed, and not by a flush of the fleet: what was sealed before must not come back. */
 static void note_epoch(struct store *store, uint64_t epoch)
 {
-    if (store->has_epoch && store->epoch != epoch)
+    uint64_t begun = store->has_epoch ? epoch - store->epoch : 0;
+    if (begun > store->spared)
         store->not_before_ms = clock_wall_ms();
+    store->spared -= begun < store->spared ? (unsigned)begun : store->spared;
     store->epoch = epoch;
     store->has_epoch = true;
+}
+
+void store_take_flush(struct store *store, const struct store_flush *flush, uint64_t epoch)
+{
+    note_epoch(store, epoch);
+    (void)flushes_add(&store->flushes, flush);
+    store->spared++;
 }
 
 struct store_get *store_get(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
                             uint64_t median_ms, uint64_t epoch, void *context)
 {
-    uint8_t material[MATERIAL];
+    uint8_t material[STORE_MATERIAL];
     note_epoch(store, epoch);
     if (!store->setup || store->stopping || !clock_is_fine(store, loop_now(store->owner.loop)))
         return NULL;
@@ -264,7 +229,7 @@ struct store_get *store_get(struct store *store, const uint8_t definition[DIGEST
     get->not_before_ms = store->not_before_ms;
     get_ask(get, material_of(material, definition, key));
     if (get->outstanding == 0) {
-        count(store, COUNTER_store_left_alone);
+        store_count(store, COUNTER_store_left_alone);
         slab_give(&store->gets, get);
         return NULL;
     }
@@ -282,7 +247,7 @@ static void get_is_late(struct store_get *get, uint64_t now_ms)
     for (unsigned i = 0; i < SEAL_FLEET_KEYS; i++)
         if (get->request[i])
             health_note_late(&get->request[i]->node->health, now_ms, false);
-    count(store, COUNTER_store_late);
+    store_count(store, COUNTER_store_late);
     store->ops->late(get->context);
 }
 
@@ -323,12 +288,14 @@ static uint64_t store_tick(struct loop_tick *hook, uint64_t now_ms)
     struct store *store = container_of(hook, struct store, tick);
     uint64_t next_ms = LOOP_NEVER;
     check_waiting(store, now_ms);
-    for (size_t i = 0; store->dial_due && i < store->node_count; i++)
-        node_wake(store->nodes[i]);
+    for (size_t i = 0; store->dial_due && i < store->place_count; i++)
+        node_wake(store->places[i].node);
     store->dial_due = false;
-    for (size_t i = 0; i < store->node_count; i++) {
-        uint64_t at_ms = node_check(store->nodes[i], now_ms);
-        next_ms = at_ms < next_ms ? at_ms : next_ms;
+    for (size_t i = 0; i < store->place_count; i++) {
+        uint64_t node_ms = node_check(store->places[i].node, now_ms);
+        uint64_t fleet_ms = fleet_check(store, &store->places[i], now_ms);
+        next_ms = node_ms < next_ms ? node_ms : next_ms;
+        next_ms = fleet_ms < next_ms ? fleet_ms : next_ms;
     }
     return next_ms;
 }
@@ -344,23 +311,23 @@ static void put_replied(struct store_command *request, const struct resp_reply *
 {
     struct store *store = request->context;
     if (!reply || reply->items[0].type == RESP_ERROR)
-        count(store, COUNTER_store_puts_failed);
+        store_count(store, COUNTER_store_puts_failed);
 }
 
 void store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
                const struct answer *answer, uint32_t stale_s, enum store_verdict verdict)
 {
-    uint8_t material[MATERIAL], name[SEAL_NAME];
+    uint8_t material[STORE_MATERIAL], name[SEAL_NAME];
     char text[SEAL_TEXT + 1], life[24];
     if (!store->setup || store->stopping || answer->ttl < TTL_LEAST_S || !answer_is_conclusive(answer) ||
         answer->truncated || !clock_is_fine(store, loop_now(store->owner.loop)))
         return;
     seal_name(name, &store->setup->keys, 0, SEAL_ANSWER, material_of(material, definition, key));
-    struct node *node = store->nodes[store_setup_choose(store->setup, name)];
+    struct node *node = store->places[store_setup_choose(store->setup, name)].node;
     node_wake(node);
     size_t len = node_is_ready(node) ? value_pack(store->content, answer, verdict) : 0;
     if (len == 0) {
-        count(store, COUNTER_store_puts_dropped);
+        store_count(store, COUNTER_store_puts_dropped);
         return;
     }
     int64_t now_ms = clock_wall_ms();
@@ -371,17 +338,17 @@ void store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const 
     seal_text(text, name);
     snprintf(life, sizeof life, "%" PRIu64, life_ms);
     struct store_command *request = node_command(node,
-                                                 (struct bytes[]){bytes_of("SET"),
+                                                 (struct bytes[]){store_bytes_of("SET"),
                                                                   {(const uint8_t *)text, SEAL_TEXT},
                                                                   {store->sealed, seal_len(len)},
-                                                                  bytes_of("PX"),
-                                                                  bytes_of(life)},
+                                                                  store_bytes_of("PX"),
+                                                                  store_bytes_of(life)},
                                                  5);
     if (request) {
         request->done = put_replied;
         request->context = store;
     }
-    count(store, request ? COUNTER_store_puts : COUNTER_store_puts_dropped);
+    store_count(store, request ? COUNTER_store_puts : COUNTER_store_puts_dropped);
 }
 
 /* --- start and end --- */
@@ -395,28 +362,45 @@ static void end_gets(struct store *store)
 
 static void drop_nodes(struct store *store)
 {
-    for (size_t i = 0; i < store->node_count; i++)
-        node_leave(store->nodes[i]);
-    mem_free(store->nodes);
-    store->nodes = NULL;
-    store->node_count = 0;
+    for (size_t i = 0; i < store->place_count; i++) {
+        node_leave(store->places[i].node);
+        if (store->places[i].channel)
+            node_leave(store->places[i].channel);
+    }
+    mem_free(store->places);
+    store->places = NULL;
+    store->place_count = 0;
+    fleet_end(store);
+}
+
+static int add_place(struct store *store, struct store_setup *setup, const struct store_server *server)
+{
+    struct store_place place = {.server = server, .node = node_new(&store->owner, setup, server, &fleet_data_role)};
+    if (place.node && store->leads)
+        place.channel = node_new(&store->owner, setup, server, &fleet_channel_role);
+    if (place.node && (place.channel || !store->leads)) {
+        store->places[store->place_count++] = place;
+        return 0;
+    }
+    if (place.node)
+        node_leave(place.node);
+    return -ENOMEM;
 }
 
 /* 0, or -ENOMEM: the store is off. */
 static int use_setup(struct store *store, struct store_setup *setup)
 {
-    store->nodes = setup ? mem_zalloc(setup->server_count, sizeof(struct node *)) : NULL;
-    if (setup && !store->nodes)
-        return -ENOMEM;
-    for (size_t i = 0; setup && i < setup->server_count; i++) {
-        store->nodes[i] = node_new(&store->owner, setup, &setup->servers[i]);
-        if (!store->nodes[i]) {
-            drop_nodes(store);
-            return -ENOMEM;
-        }
-        store->node_count++;
+    store->places = setup ? mem_zalloc(setup->server_count, sizeof *store->places) : NULL;
+    int status = setup && !store->places ? -ENOMEM : 0;
+    for (size_t i = 0; status == 0 && setup && i < setup->server_count; i++)
+        status = add_place(store, setup, &setup->servers[i]);
+    if (status < 0) {
+        drop_nodes(store);
+        return status;
     }
     store->setup = store_setup_ref(setup);
+    if (setup)
+        fleet_configure(store);
     store->dial_due = true; /* on the worker's thread, without the privileges of the start */
     loop_wake_by(store->owner.loop, 1);
     return 0;
@@ -436,18 +420,20 @@ static void node_closed(struct node_owner *owner)
 }
 
 int store_new(struct store **out, struct loop *loop, struct counters *counters, struct store_setup *setup,
-              const struct store_ops *ops, void *user)
+              const struct store_ops *ops, void *user, bool leads)
 {
     struct store *store = mem_zalloc(1, sizeof *store);
     if (!store)
         return -ENOMEM;
     store->ops = ops;
     store->user = user;
+    store->leads = leads;
     store->owner = (struct node_owner){
         .loop = loop, .counters = counters, .flush = {.flush = store_flush}, .closed = node_closed, .look_up = look_up};
     list_init(&store->owner.dirty);
     list_init(&store->all);
     list_init(&store->waiting);
+    list_init(&store->tellings);
     slab_init(&store->owner.requests, sizeof(struct store_command), sizeof(struct store_command), SIZE_MAX);
     slab_init(&store->gets, sizeof(struct store_get), sizeof(struct store_get), GETS_MOST);
     store->tick.tick = store_tick;
@@ -504,13 +490,14 @@ size_t store_report(const struct store *store, struct store_server_report *out, 
     static const char *const states[] = {
         [NODE_DOWN] = "down",           [NODE_RESOLVING] = "connecting", [NODE_CONNECTING] = "connecting",
         [NODE_GREETING] = "connecting", [NODE_READY] = "ready",          [NODE_CLOSING] = "down"};
-    for (size_t i = 0; i < store->node_count && i < room; i++) {
-        const struct node *node = store->nodes[i];
+    for (size_t i = 0; i < store->place_count && i < room; i++) {
+        const struct node *node = store->places[i].node, *channel = store->places[i].channel;
         bool slow = node->state == NODE_READY && node->health.alone_until_ms > 0;
         out[i] = (struct store_server_report){
             .state = slow ? "slow" : states[node->state],
             .unsent = node->state == NODE_READY ? stream_unsent(&node->stream) : 0,
             .waiting = node->outstanding,
+            .hears = channel && channel->state == NODE_READY,
             .latency = node->latency,
         };
         snprintf(out[i].name, sizeof out[i].name, "%.*s", (int)sizeof out[i].name - 1, node->server->text);
@@ -518,5 +505,5 @@ size_t store_report(const struct store *store, struct store_server_report *out, 
             snprintf(out[i].error, sizeof out[i].error, "%s",
                      node->refusal[0] ? node->refusal : error_text(node->error));
     }
-    return store->node_count;
+    return store->place_count;
 }

@@ -26,6 +26,7 @@ enum {
     RETRY_LONGEST_MS = 5000,
     GREETING_MS = 3000, /* to connect and authenticate */
     OUTSTANDING_MOST = 8192,
+    CHANNEL_PING_MS = 10000, /* a channel that is silent for this time is tried */
 };
 
 static void node_set_state(struct node *node, enum node_state state)
@@ -44,7 +45,7 @@ static void tell_failure(const struct node *node, bool was_ready)
 {
     static struct log_repeats told = LOG_REPEATS_INIT;
     uint64_t suppressed, key = node->server->id | 1;
-    if (node->error == ERROR_STOPPING ||
+    if (node->error == ERROR_STOPPING || node->role->channel ||
         !log_repeat_allowed(&told, key, was_ready, loop_now(node->owner->loop), &suppressed))
         return;
     log_warning("store", "%s: %s: %s; queries are answered without it%s", node->server->text,
@@ -55,6 +56,9 @@ static void tell_failure(const struct node *node, bool was_ready)
 static void tell_ready(struct node *node)
 {
     struct tls_facts facts;
+    if (node->role->channel)
+        return;
+    counter_add(node->owner->counters, COUNTER_store_connects, 1);
     bool tls = stream_facts(&node->stream, &facts);
     log_info("store", "%s: connected%s%s", node->server->text, tls ? ", " : "", tls ? facts.version : "");
 }
@@ -171,13 +175,13 @@ static void back_off(struct node *node)
     pause_ms = pause_ms < RETRY_LONGEST_MS ? pause_ms : RETRY_LONGEST_MS;
     node->failures++;
     node->retry_ms = loop_now(node->owner->loop) + pause_ms - random_below((uint32_t)pause_ms / 4 + 1);
+    loop_wake_by(node->owner->loop, node->retry_ms); /* store_tick dials again if that is needed */
 }
 
 static void node_free(struct node *node)
 {
     tls_tickets_clear(&node->tickets);
     resp_free(node->resp);
-    list_remove(&node->in_store);
     list_remove(&node->in_dirty);
     mem_free(node);
 }
@@ -194,7 +198,8 @@ static void closed(struct stream *stream, int reason)
     resp_free(node->resp);
     node->resp = NULL;
     if (!node->leaving) {
-        counter_add(owner->counters, was_ready ? COUNTER_store_lost : COUNTER_store_connects_failed, 1);
+        if (!node->role->channel)
+            counter_add(owner->counters, was_ready ? COUNTER_store_lost : COUNTER_store_connects_failed, 1);
         back_off(node);
         tell_failure(node, was_ready);
         fail_requests(node, true); /* may call node_command, and finds the server down */
@@ -218,8 +223,12 @@ static void take_latency(struct node *node, const struct store_command *request)
         health_note_late(&node->health, loop_now(owner->loop), true);
 }
 
-static void take_reply(struct node *node, const struct resp_reply *reply)
+static void take_reply(struct node *node, struct resp_reply *reply)
 {
+    if (node->role->pushed && node->role->pushed(node, reply)) {
+        node->heard_ms = loop_now(node->owner->loop);
+        return;
+    }
     struct list_link *link = list_pop(&node->sent);
     if (!link) { /* the server says more than it was asked */
         node_close(node, ERROR_MALFORMED);
@@ -252,27 +261,40 @@ static void frame(struct stream *stream, uint8_t *data, size_t len)
 
 /* --- the greeting --- */
 
+void node_fail(struct node *node, const struct resp_reply *error)
+{
+    const struct resp_item *item = &error->items[0];
+    size_t len = item->len < sizeof node->refusal ? item->len : sizeof node->refusal - 1;
+    memcpy(node->refusal, resp_text(error, item), len);
+    node->refusal[len] = '\0';
+    node_close(node, ERROR_UPSTREAM_ANSWER);
+}
+
+void node_greeted(struct node *node)
+{
+    if (--node->greeting > 0)
+        return;
+    node_set_state(node, NODE_READY);
+    node->error = 0;
+    node->failures = 0;
+    node->refusal[0] = '\0';
+    tell_ready(node);
+    if (node->role->ready)
+        node->role->ready(node);
+}
+
+/* The reply to AUTH or PING. */
 static void greeted(struct store_command *request, const struct resp_reply *reply)
 {
     struct node *node = request->node;
     if (!reply)
         return;
     if (reply->items[0].type == RESP_ERROR) {
-        size_t len = reply->items[0].len < sizeof node->refusal ? reply->items[0].len : sizeof node->refusal - 1;
-        memcpy(node->refusal, resp_text(reply, &reply->items[0]), len);
-        node->refusal[len] = '\0';
         counter_add(node->owner->counters, COUNTER_store_refused, 1);
-        node_close(node, ERROR_UPSTREAM_ANSWER);
-        return;
+        node_fail(node, reply);
+    } else {
+        node_greeted(node);
     }
-    if (!request->context) /* AUTH; PING follows */
-        return;
-    node_set_state(node, NODE_READY);
-    node->error = 0;
-    node->failures = 0;
-    node->refusal[0] = '\0';
-    counter_add(node->owner->counters, COUNTER_store_connects, 1);
-    tell_ready(node);
 }
 
 static struct bytes bytes_of(const char *text)
@@ -280,29 +302,37 @@ static struct bytes bytes_of(const char *text)
     return (struct bytes){(const uint8_t *)text, strlen(text)};
 }
 
-static bool greet(struct node *node, const struct bytes *arguments, unsigned count, bool last)
+int node_greet(struct node *node, const struct bytes *arguments, unsigned count,
+               void (*done)(struct store_command *request, const struct resp_reply *reply), unsigned which)
 {
     struct store_command *request = give(node, arguments, count);
     if (!request)
-        return false;
-    request->done = greeted;
-    request->context = last ? node : NULL;
-    return true;
+        return -ENOMEM;
+    request->done = done;
+    request->which = (uint8_t)which;
+    node->greeting++;
+    return 0;
 }
 
 static void ready(struct stream *stream)
 {
     struct node *node = node_of(stream);
     const struct store_setup *setup = node->setup;
-    bool fine = true;
+    int status = 0;
+    node->greeting = 0;
     node_set_state(node, NODE_GREETING);
     if (setup->password.len > 0 && setup->user[0])
-        fine = greet(node, (struct bytes[]){bytes_of("AUTH"), bytes_of(setup->user), buffer_bytes(&setup->password)}, 3,
-                     false);
+        status =
+            node_greet(node, (struct bytes[]){bytes_of("AUTH"), bytes_of(setup->user), buffer_bytes(&setup->password)},
+                       3, greeted, 0);
     else if (setup->password.len > 0)
-        fine = greet(node, (struct bytes[]){bytes_of("AUTH"), buffer_bytes(&setup->password)}, 2, false);
-    if (!fine || !greet(node, (struct bytes[]){bytes_of("PING")}, 1, true))
-        node_close(node, -ENOMEM);
+        status = node_greet(node, (struct bytes[]){bytes_of("AUTH"), buffer_bytes(&setup->password)}, 2, greeted, 0);
+    if (status == 0)
+        status = node_greet(node, (struct bytes[]){bytes_of("PING")}, 1, greeted, 0);
+    if (status == 0 && node->role->greet)
+        status = node->role->greet(node);
+    if (status < 0)
+        node_close(node, status);
 }
 
 static const struct stream_ops stream_ops = {.ready = ready, .frame = frame, .closed = closed};
@@ -328,7 +358,8 @@ static void dial_failed(struct node *node, int status)
     node->error = status;
     resp_free(node->resp);
     node->resp = NULL;
-    counter_add(node->owner->counters, COUNTER_store_connects_failed, 1);
+    if (!node->role->channel)
+        counter_add(node->owner->counters, COUNTER_store_connects_failed, 1);
     back_off(node);
     tell_failure(node, false);
 }
@@ -424,6 +455,16 @@ uint64_t node_owes(const struct node *node, uint64_t now_ms)
     return node->owed_ms && now_ms > node->owed_ms ? now_ms - node->owed_ms : 0;
 }
 
+/* Nothing else tells that the peer of a silent channel is gone. */
+static uint64_t ping(struct node *node, uint64_t now_ms)
+{
+    if (now_ms < node->heard_ms + CHANNEL_PING_MS)
+        return node->heard_ms + CHANNEL_PING_MS;
+    if (!node_command(node, (struct bytes[]){bytes_of("PING")}, 1))
+        node_close(node, -ENOMEM);
+    return now_ms + HEALTH_LOST_MS;
+}
+
 uint64_t node_check(struct node *node, uint64_t now_ms)
 {
     switch (node->state) {
@@ -441,7 +482,7 @@ uint64_t node_check(struct node *node, uint64_t now_ms)
         return LOOP_NEVER;
     case NODE_READY:
         if (!node->owed_ms)
-            return LOOP_NEVER;
+            return node->role->channel ? ping(node, now_ms) : LOOP_NEVER;
         if (node_owes(node, now_ms) < HEALTH_LOST_MS)
             return node->owed_ms + HEALTH_LOST_MS;
         node_close(node, ERROR_SILENT);
@@ -453,7 +494,8 @@ uint64_t node_check(struct node *node, uint64_t now_ms)
 
 /* --- start and end --- */
 
-struct node *node_new(struct node_owner *owner, const struct store_setup *setup, const struct store_server *server)
+struct node *node_new(struct node_owner *owner, const struct store_setup *setup, const struct store_server *server,
+                      const struct node_role *role)
 {
     struct node *node = mem_zalloc(1, sizeof *node);
     if (!node)
@@ -461,6 +503,7 @@ struct node *node_new(struct node_owner *owner, const struct store_setup *setup,
     node->owner = owner;
     node->setup = setup;
     node->server = server;
+    node->role = role;
     list_init(&node->queued);
     list_init(&node->sent);
     return node;
@@ -469,7 +512,6 @@ struct node *node_new(struct node_owner *owner, const struct store_setup *setup,
 void node_leave(struct node *node)
 {
     node->leaving = true;
-    list_remove(&node->in_store);
     fail_requests(node, false);
     stop_resolving(node);
     if (node->state == NODE_DOWN || node->state == NODE_RESOLVING)

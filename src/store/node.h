@@ -31,6 +31,16 @@ struct store_command {
     bool get, tried;  /* a GET; after HEALTH_TRY */
 };
 
+/* The purpose of a connection. */
+struct node_role {
+    bool channel; /* it receives messages: it is neither logged nor counted */
+    /* Gives the last commands of the greeting with node_greet. Negative: out of memory. NULL: there are none. */
+    int (*greet)(struct node *node);
+    /* True: the reply is a message that nobody asked for. NULL: there are none. */
+    bool (*pushed)(struct node *node, struct resp_reply *reply);
+    void (*ready)(struct node *node); /* NULL: nothing */
+};
+
 enum node_state { NODE_DOWN, NODE_RESOLVING, NODE_CONNECTING, NODE_GREETING, NODE_READY, NODE_CLOSING };
 
 /* The objects that all nodes of a store share. */
@@ -51,8 +61,10 @@ struct node {
     struct node_owner *owner;
     const struct store_setup *setup;
     const struct store_server *server;
-    struct list_link in_store, in_dirty;
+    const struct node_role *role;
+    struct list_link in_dirty;
     enum node_state state;
+    unsigned greeting;          /* commands of the greeting without a reply */
     bool was_ready;             /* when CLOSING began */
     bool leaving;               /* frees itself when its stream is closed */
     struct node_lookup *lookup; /* in NODE_RESOLVING */
@@ -64,14 +76,15 @@ struct node {
     struct store_health health;
     unsigned failures;
     uint64_t retry_ms, begun_ms, heard_ms, owed_ms; /* owed: when the oldest request was sent; 0: none */
+    uint64_t polled_ms;                             /* when the list of flushes was last asked for */
     int error;                                      /* why it is not ready; 0: unknown, or none */
     char refusal[120];                              /* what the server replied to the greeting; "" */
     struct histogram latency;                       /* of gets, tens of microseconds */
 };
 
-/* NULL when out of memory. */
-struct node *node_new(struct node_owner *owner, const struct store_setup *setup,
-                      const struct store_server *server) MUST_CHECK;
+/* `server` is borrowed. NULL when out of memory. */
+struct node *node_new(struct node_owner *owner, const struct store_setup *setup, const struct store_server *server,
+                      const struct node_role *role) MUST_CHECK;
 /* Closes and frees it, now or when its stream is closed. Its requests end without `done`. */
 void node_leave(struct node *node);
 /* Connects if it is due. */
@@ -85,6 +98,13 @@ static inline bool node_is_ready(const struct node *node)
 }
 /* Gives a command. NULL: not ready, too much is unsent, or out of memory. */
 struct store_command *node_command(struct node *node, const struct bytes *arguments, unsigned count) MUST_CHECK;
+/* For node_role.greet: the node is ready when each of these commands has had a reply of any kind; `done` calls
+ * node_greeted for it. 0 or -ENOMEM. */
+int node_greet(struct node *node, const struct bytes *arguments, unsigned count,
+               void (*done)(struct store_command *request, const struct resp_reply *reply), unsigned which) MUST_CHECK;
+void node_greeted(struct node *node);
+/* Ends the connection because of this error. */
+void node_fail(struct node *node, const struct resp_reply *error);
 /* Ends connections that are silent. Returns the next deadline. */
 uint64_t node_check(struct node *node, uint64_t now_ms);
 /* Writes what was given; the owner's flush hook calls it. */

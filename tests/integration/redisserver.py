@@ -92,7 +92,7 @@ class Redis(Process):
 
     def keys(self):
         """The keys of stored responses."""
-        return sorted(key for key in self("KEYS", "dotstub:*"))
+        return sorted(key for key in self("KEYS", "dotstub:*") if b"{" not in key and self("TYPE", key) != b"zset")
 
     def info(self, name):
         for line in self("INFO").decode().splitlines():
@@ -105,9 +105,9 @@ class Relay:
     """A relay to a port of 127.0.0.1 that delays replies (`delay` seconds), holds everything (`hold`), or replaces what the server
     sends (`twist`, a function of bytes)."""
 
-    def __init__(self, to):
+    def __init__(self, to, port=0):
         self.to, self.delay, self.hold, self.twist = to, 0, False, None
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(("127.0.0.1", port))
         self.port = self.listener.getsockname()[1]
         self.sockets, self.stopped = [], False
         threading.Thread(target=self.accept, daemon=True).start()

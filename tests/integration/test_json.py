@@ -146,12 +146,13 @@ def test_slow_queries(make_daemon, make_server, server):
 def test_commands_that_change(told):
     told("flush")
     told("flush", "a.example")
+    told("flush", "--fleet", "a.example", title="flush --fleet", status=1)
     told("log", "debug", "tls")
     told("log", "info")
     told("queries", "yes", "3")
     told("queries", "no")
     told("drain", "1.5")
-    assert not told.contract.unseen("flush", "log", "drain")
+    assert not told.contract.unseen("flush", "flush --fleet", "log", "drain")
 
 
 def test_routes(told):

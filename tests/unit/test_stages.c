@@ -548,7 +548,8 @@ static void store_gives(struct store_found *found)
     struct store_get *get = fake_store_get;
     assert_non_null(get);
     fake_store_get = NULL;
-    resolver_store_ops.done(get->context, found);
+    bool usable = found && resolver_store_ops.usable(get->context, found);
+    resolver_store_ops.done(get->context, usable ? found : NULL, false);
 }
 
 static void the_store_answers(void **state)

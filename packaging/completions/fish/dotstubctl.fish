@@ -42,6 +42,7 @@ complete -c dotstubctl -s s -l socket -r -F -d 'The control socket of the daemon
 complete -c dotstubctl -s c -l config -r -F -d 'The configuration'
 complete -c dotstubctl -s j -l json -d 'Print JSON'
 complete -c dotstubctl -n '__fish_seen_subcommand_from flush' -l suffix -x -d 'All names below this one'
+complete -c dotstubctl -n '__fish_seen_subcommand_from flush' -l fleet -d 'On all machines that share the store'
 complete -c dotstubctl -n '__fish_seen_subcommand_from system' -l dry-run -d 'Only print what would be done'
 complete -c dotstubctl -n '__fish_seen_subcommand_from system' -l root -x -a '(__fish_complete_directories)' -d 'Change the files below it'
 complete -c dotstubctl -n '__fish_seen_subcommand_from system' -l trust-ad -d 'Make programs trust the AD flag'

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Flushes of the whole fleet, in the store and from it.
+ *
+ * Each server has a sorted set with the flushes of the last days, sealed, by time; and a channel on which a flush is
+ * published. A replica reads the set whenever it connects to a server, before it uses values of it, and again once it
+ * listens to the channel; while it does not, it reads the set at most once a second, when it asks for values.
+ */
+#ifndef DOTSTUB_STORE_FLEET_H
+#define DOTSTUB_STORE_FLEET_H
+
+#include "inside.h"
+
+extern const struct node_role fleet_data_role, fleet_channel_role;
+
+/* For another setup: computes the names. */
+void fleet_configure(struct store *store);
+/* A value is about to be asked for: reads the set if that is due. */
+void fleet_poll(struct store *store, struct store_place *place, uint64_t now_ms);
+/* Connects channels; returns the next deadline. */
+uint64_t fleet_check(struct store *store, struct store_place *place, uint64_t now_ms);
+/* All connections have ended without callbacks: ends the tellings. */
+void fleet_end(struct store *store);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* The state of a store, for the files of its parts. */
+#ifndef DOTSTUB_STORE_INSIDE_H
+#define DOTSTUB_STORE_INSIDE_H
+
+#include "flushes.h"
+#include "node.h"
+#include "store/store.h"
+#include "value.h"
+
+/* The bytes whose hash names an entry: everything that makes a response differ. */
+enum { STORE_MATERIAL = 1 + DIGEST_LEN + 2 + 2 + 1 + NAME_MAX_WIRE };
+
+struct store_get {
+    struct list_link in_all, in_waiting;
+    struct store *store;
+    void *context;
+    const struct key *key;
+    struct store_command *request[SEAL_FLEET_KEYS];
+    uint8_t name[SEAL_FLEET_KEYS][SEAL_NAME];
+    unsigned outstanding;
+    uint64_t late_ms;
+    bool postponed; /* late_ms was moved because of our own delay */
+    int64_t not_before_ms;
+};
+
+/* The names of an object of the whole fleet, with each of the fleet's keys. */
+struct store_common {
+    uint8_t name[SEAL_FLEET_KEYS][SEAL_NAME];
+    char text[SEAL_FLEET_KEYS][SEAL_TEXT + 1];
+};
+
+/* A server with its connections. */
+struct store_place {
+    const struct store_server *server;
+    struct node *node;
+    struct node *channel; /* NULL: the store does not lead */
+};
+
+struct store {
+    struct node_owner owner;
+    const struct store_ops *ops;
+    void *user;
+    struct store_setup *setup; /* NULL: off */
+    bool leads;
+    struct store_place *places; /* in the order of the setup's servers */
+    size_t place_count;
+    struct slab gets;
+    struct list all, waiting;
+    struct loop_tick tick;
+    uint64_t epoch;        /* of the cache, at the latest get */
+    unsigned spared;       /* epochs to come that flushes of the fleet begin */
+    bool has_epoch;        /* there was a get */
+    int64_t not_before_ms; /* values that were sealed before are not used */
+    uint64_t clock_checked_ms;
+    bool clock_fine;
+    bool dial_due; /* all nodes are to connect */
+    bool stopping;
+    void (*closed)(void *context);
+    void *closed_context;
+    struct store_common flush_list, flush_channel;
+    struct list tellings;
+    struct flushes flushes;
+    struct value_room room;
+    uint8_t content[VALUE_MAX], sealed[VALUE_MAX + 8192];
+};
+
+static inline void store_count(struct store *store, enum counter which)
+{
+    counter_add(store->owner.counters, which, 1);
+}
+
+static inline struct bytes store_bytes_of(const char *text)
+{
+    return (struct bytes){(const uint8_t *)text, strlen(text)};
+}
+
+static inline struct store *store_of(struct node *node)
+{
+    return container_of(node->owner, struct store, owner);
+}
+
+#endif

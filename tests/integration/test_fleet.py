@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""The replicas of a fleet help each other through the store: flushes, leases, popular names."""
+import json
+import time
+
+import pytest
+
+from processes import eventually
+from redisserver import Redis, Relay, fleet_key
+from test_ctl import ctl
+from test_store import ask_truly, clock_is_doubtful, count, make_replica, redis, store  # noqa: F401 (fixtures)
+
+pytestmark = pytest.mark.skipif(clock_is_doubtful(), reason="the clock was not synchronised since the boot")
+
+
+def has_entry(daemon, name):
+    return bool(json.loads(ctl(daemon, "--json", "cache", name))["entries"])
+
+
+def listens(daemon):
+    return all(server["hears_flushes"] for server in json.loads(ctl(daemon, "--json", "status"))["store"]["servers"])
+
+
+# Flushes.
+
+@pytest.mark.threads
+def test_a_flush_reaches_the_fleet_within_a_second(make_replica, server, redis):
+    replicas = [make_replica() for _ in range(3)]
+    for replica in replicas:
+        eventually(lambda: listens(replica))
+        for name in ("www.flushed.example", "flushed.example", "other.example"):
+            ask_truly(replica, name)
+    server.forget()
+    begun = time.monotonic()
+    told = json.loads(ctl(replicas[0], "--json", "flush", "--fleet", "--suffix", "flushed.example"))
+    assert told == {"flushed": 2, "servers": 1, "servers_told": 1}
+    for replica in replicas[1:]:
+        replica.wait_line("store: flush by another machine: flushed.example. and all names below")
+        eventually(lambda: not has_entry(replica, "www.flushed.example"))
+    assert time.monotonic() - begun < 1
+    for replica in replicas:
+        for name in ("www.flushed.example", "flushed.example"):
+            ask_truly(replica, name)
+        ask_truly(replica, "other.example")
+    assert not server.queries_for("other.example")
+    assert len(server.queries_for("www.flushed.example")) == 3  # nobody believes older values, nor those of the next five seconds
+    assert [count(replica, "store_flushes_heard") for replica in replicas] == [0, 1, 1]
+    assert count(replicas[1], "store_flushed") == 2
+
+
+def test_a_flush_that_was_missed_is_in_the_store(make_replica, server, redis, cleanup):
+    relay = Relay(redis.port)
+    cleanup.callback(relay.stop)
+    first, cut = make_replica(), make_replica(servers=[relay.where])
+    eventually(lambda: listens(first) and listens(cut))
+    for replica in (first, cut):
+        ask_truly(replica, "a.example")
+    relay.stop()
+    cut.wait_line("store: .* connection lost")
+    ctl(first, "flush", "--fleet", "a.example")
+    assert has_entry(cut, "a.example")
+    again = Relay(redis.port, relay.port)
+    cleanup.callback(again.stop)
+    cut.wait_line("store: .* connected", 2)
+    cut.wait_line("flush by another machine: a.example.")
+    eventually(lambda: not has_entry(cut, "a.example"))
+    server.forget()
+    for replica in (make_replica(), cut):  # older values are excluded for replicas that come later, too
+        ask_truly(replica, "a.example")
+        assert count(replica, "store_flushed") == 1
+    assert len(server.queries_for("a.example")) == 2
+
+
+def test_messages_of_others_and_old_ones_are_ignored(make_replica, server, redis):
+    replica = make_replica()
+    eventually(lambda: listens(replica))
+    with redis.client() as client:
+        channels = redis("PUBSUB", "CHANNELS", "dotstub:*")
+        assert len(channels) == 1
+        client("SUBSCRIBE", channels[0])
+        ask_truly(replica, "a.example")
+        ctl(replica, "flush", "--fleet", "a.example")
+        (kind, _, message) = client.reply()
+        assert kind == b"message" and b"example" not in message
+    before = count(replica, "store_flushes_ignored")
+    for number, text in enumerate((message, b"", b"x" * 200, b"x" * 100000, message[:-1] + bytes([message[-1] ^ 1]))):
+        ask_truly(replica, "b.example")
+        redis("PUBLISH", channels[0], text)
+        eventually(lambda: count(replica, "store_flushes_ignored") == before + number + 1)
+        assert has_entry(replica, "b.example")
+    (members,) = [redis("ZRANGE", key, 0, -1) for key in redis("KEYS", "dotstub:*") if redis("TYPE", key) == b"zset"]
+    assert len(members) == 1 and b"example" not in members[0]
+
+
+def test_everything_and_without_a_store(make_replica, make_daemon, server, redis):
+    first, second = make_replica(), make_replica()
+    eventually(lambda: listens(second))
+    for replica in (first, second):
+        ask_truly(replica, "a.example")
+    ctl(first, "flush", "--fleet")
+    eventually(lambda: not has_entry(second, "a.example"))
+    alone = make_daemon(server)
+    assert "store.servers is empty" in ctl(alone, "flush", "--fleet", "a.example", status=64)
+
+
+def test_a_user_without_rights_still_has_the_store(make_daemon, server, public_path, tmp_path):
+    redis = Redis(tmp_path, requirepass="right")
+    redis("ACL", "SETUSER", "dotstub", "on", ">secret", "~dotstub:*", "resetchannels", "+ping", "+get", "+set")
+    password = public_path / "password"
+    password.write_text("secret")
+    daemon = make_daemon(server, store={"servers": [redis.where], "fleet-key-file": fleet_key(public_path / "fleet.key"), "user": "dotstub",
+                                        "password-file": str(password), "patience": "500ms"})
+    daemon.wait_line("store: .* connected")
+    daemon.wait_line("flushes of the fleet do not arrive at once: NOPERM")
+    ask_truly(daemon, "a.example")
+    eventually(redis.keys)
+    assert "not all machines may know" in ctl(daemon, "flush", "--fleet", "a.example", status=1)
+    redis.end()
