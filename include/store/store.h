@@ -91,8 +91,9 @@ struct store_get *store_get(struct store *store, const uint8_t definition[DIGEST
                             uint64_t median_ms, uint64_t epoch, void *context) MUST_CHECK;
 /* Ends a get without a callback. */
 void store_forget(struct store_get *get);
-/* Gives a response to the store, for its ttl and `stale_s` more seconds. Never fails for the caller. */
-void store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
+/* Gives a response to the store, for its ttl and `stale_s` more seconds. False: responses such as this one are not
+ * stored, or it was dropped. */
+bool store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
                const struct answer *answer, uint32_t stale_s, enum store_verdict verdict);
 
 /* The response that others wait for will not come, or is not stored. */

@@ -27,6 +27,8 @@ enum { WAITERS_A_TURN = 1000 }; /* takes about 5 ms */
 static void lookup_free(struct lookup *lookup)
 {
     struct resolver *resolver = lookup->resolver;
+    if (lookup->leased)
+        stored_unlease(lookup);
     upstream_release(lookup->plan);
     resolver->dependent_lookups -= lookup->dependent;
     if (lookup->kept)

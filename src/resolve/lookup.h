@@ -37,6 +37,7 @@ struct lookup {
     uint8_t depth;  /* greater than that of each lookup that waits for it; at most LOOKUP_DEPTH */
     bool dependent; /* was started for another lookup */
     bool stored;    /* the response is from the store */
+    bool leased;    /* other replicas of the fleet wait for the response */
     int error;      /* why it failed; 0: see ask_report */
     struct list waiters;
     struct list waits;                    /* of struct lookup_wait: the lookups that this one waits for */
@@ -76,6 +77,8 @@ bool stored_is_wanted(const struct lookup *lookup);
 bool stored_begin(struct lookup *lookup);
 /* The response of a server was put into the cache. */
 void stored_put(struct lookup *lookup, const struct answer *answer);
+/* The lookup ends without a response for the replicas that wait for it. */
+void stored_unlease(struct lookup *lookup);
 
 /* --- lookup_wait.c: lookups that wait for lookups --- */
 

@@ -31,9 +31,17 @@ void stored_put(struct lookup *lookup, const struct answer *answer)
 {
     struct resolver *resolver = lookup->resolver;
     const uint8_t *definition = groups_definition(resolver->groups, lookup->key.group);
-    if (definition && !group_is_portal(lookup->group))
+    if (definition && !group_is_portal(lookup->group) &&
         store_put(resolver->store, definition, &lookup->key, answer, resolver->config->cache.serve_stale,
-                  STORE_NOT_VALIDATED);
+                  STORE_NOT_VALIDATED))
+        lookup->leased = false;
+}
+
+void stored_unlease(struct lookup *lookup)
+{
+    const uint8_t *definition = groups_definition(lookup->resolver->groups, lookup->key.group);
+    if (definition && lookup->resolver->store)
+        store_unlease(lookup->resolver->store, definition, &lookup->key);
 }
 
 /* True if the local cache received its entry later than the value was sealed, or if that entry lives longer. */
@@ -93,8 +101,8 @@ static bool is_usable(void *context, struct store_found *found)
 static void store_done(void *context, struct store_found *found, bool leased)
 {
     struct lookup *lookup = context;
-    (void)leased;
     lookup->get = NULL;
+    lookup->leased = leased;
     if (found)
         take_fresh(lookup, found);
     else if (lookup->stage == STAGE_STORE)

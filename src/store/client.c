@@ -16,6 +16,8 @@
 #include "base/mem.h"
 #include "net/verifytime.h"
 #include "fleet.h"
+#include "get.h"
+#include "lease.h"
 
 enum {
     PATIENCE_MIN_MS = 2,
@@ -24,22 +26,6 @@ enum {
     TTL_LEAST_S = 2,
     CLOCK_EVERY_MS = 1000,
 };
-
-/* --- names of entries --- */
-
-/* Everything that makes a response differ. The group's number differs between replicas: its definition stands for it. */
-static struct bytes material_of(uint8_t out[STORE_MATERIAL], const uint8_t definition[DIGEST_LEN],
-                                const struct key *key)
-{
-    struct writer writer = writer_over(out, STORE_MATERIAL);
-    writer_u8(&writer, key->flags);
-    writer_bytes(&writer, definition, DIGEST_LEN);
-    writer_u16(&writer, key->type);
-    writer_u16(&writer, key->class);
-    writer_u8(&writer, key->name_len);
-    writer_bytes(&writer, key->name, key->name_len);
-    return (struct bytes){out, writer_len(&writer)};
-}
 
 /* --- the clock --- */
 
@@ -53,66 +39,7 @@ static bool clock_is_fine(struct store *store, uint64_t now_ms)
     return store->clock_fine;
 }
 
-/* --- the end of a get --- */
-
-void store_forget(struct store_get *get)
-{
-    for (unsigned i = 0; i < SEAL_FLEET_KEYS; i++)
-        if (get->request[i])
-            get->request[i]->done = NULL;
-    list_remove(&get->in_all);
-    list_remove(&get->in_waiting);
-    slab_give(&get->store->gets, get);
-}
-
-static void get_end(struct store_get *get, struct store_found *found)
-{
-    struct store *store = get->store;
-    void *context = get->context;
-    store_forget(get);
-    store->ops->done(context, found, false);
-}
-
 /* --- replies --- */
-
-static void count_rejected(struct store *store, enum seal_verdict verdict)
-{
-    static const enum counter counters[] = {
-        [SEAL_FOREIGN] = COUNTER_store_foreign,
-        [SEAL_DAMAGED] = COUNTER_store_damaged,
-        [SEAL_EARLY] = COUNTER_store_early,
-        [SEAL_EXPIRED] = COUNTER_store_expired,
-    };
-    store_count(store, counters[verdict]);
-}
-
-/* True with the response, if the value is one for this get. */
-static bool open_value(struct store_get *get, unsigned which, uint8_t *sealed, size_t len, struct store_found *out)
-{
-    struct store *store = get->store;
-    struct seal_terms terms = {.kind = SEAL_ANSWER, .name = get->name[which]};
-    struct bytes content;
-    struct store_value value;
-    int64_t now_ms = clock_wall_ms();
-    enum seal_verdict verdict = unseal(sealed, len, &store->setup->keys, which, now_ms, &terms, &content);
-    if (verdict != SEAL_OPENED) {
-        count_rejected(store, verdict);
-        return false;
-    }
-    if (terms.sealed_ms < get->not_before_ms || flushes_exclude(&store->flushes, get->key, terms.sealed_ms)) {
-        store_count(store, COUNTER_store_flushed);
-        return false;
-    }
-    out->age_ms = now_ms > terms.sealed_ms ? (uint64_t)(now_ms - terms.sealed_ms) : 0;
-    if (value_unpack(&value, content, get->key, out->age_ms, &store->room) < 0) {
-        store_count(store, COUNTER_store_foreign);
-        return false;
-    }
-    out->answer = value.answer;
-    out->ttl = value.ttl;
-    out->verdict = value.verdict;
-    return true;
-}
 
 static void get_replied(struct store_command *request, const struct resp_reply *reply)
 {
@@ -125,11 +52,15 @@ static void get_replied(struct store_command *request, const struct resp_reply *
     get->outstanding--;
     if (!item || item->type == RESP_ERROR)
         store_count(store, COUNTER_store_failed);
-    if (item && item->type == RESP_TEXT && open_value(get, which, resp_text(reply, item), item->len, &found) &&
+    if (item && item->type == RESP_TEXT && get_open(get, which, resp_text(reply, item), item->len, &found) &&
         store->ops->usable(get->context, &found))
-        get_end(get, &found);
-    else if (get->outstanding == 0)
-        get_end(get, NULL);
+        get_end(get, &found, false);
+    else if (get->outstanding > 0)
+        return;
+    else if (list_linked(&get->in_waiting))
+        lease_begin(get);
+    else
+        get_end(get, NULL, false); /* the upstream was asked meanwhile */
 }
 
 /* --- asking --- */
@@ -155,7 +86,7 @@ static void get_ask(struct store_get *get, struct bytes material)
     uint64_t now_ms = loop_now(store->owner.loop);
     for (unsigned i = 0; i < store->setup->keys.count; i++) {
         seal_name(get->name[i], &store->setup->keys, i, SEAL_ANSWER, material);
-        struct store_place *place = &store->places[store_setup_choose(store->setup, get->name[i])];
+        struct store_place *place = store_place_of(store, get->name[i]);
         struct node *node = place->node;
         node_wake(node);
         fleet_poll(store, place, now_ms);
@@ -226,8 +157,9 @@ struct store_get *store_get(struct store *store, const uint8_t definition[DIGEST
     get->store = store;
     get->context = context;
     get->key = key;
+    get->median_ms = median_ms;
     get->not_before_ms = store->not_before_ms;
-    get_ask(get, material_of(material, definition, key));
+    get_ask(get, store_material(material, definition, key));
     if (get->outstanding == 0) {
         store_count(store, COUNTER_store_left_alone);
         slab_give(&store->gets, get);
@@ -238,18 +170,6 @@ struct store_get *store_get(struct store *store, const uint8_t definition[DIGEST
 }
 
 /* --- late replies --- */
-
-/* The servers of a late get are left alone. The deadlines of timers come before the bytes that have arrived meanwhile: a
- * turn that took long must not be taken for a slow server. */
-static void get_is_late(struct store_get *get, uint64_t now_ms)
-{
-    struct store *store = get->store;
-    for (unsigned i = 0; i < SEAL_FLEET_KEYS; i++)
-        if (get->request[i])
-            health_note_late(&get->request[i]->node->health, now_ms, false);
-    store_count(store, COUNTER_store_late);
-    store->ops->late(get->context);
-}
 
 /* Once for each get: on a machine that is always late, the upstream is asked in the end. */
 static void postpone(struct store *store, uint64_t now_ms)
@@ -288,6 +208,7 @@ static uint64_t store_tick(struct loop_tick *hook, uint64_t now_ms)
     struct store *store = container_of(hook, struct store, tick);
     uint64_t next_ms = LOOP_NEVER;
     check_waiting(store, now_ms);
+    leases_check(store, now_ms);
     for (size_t i = 0; store->dial_due && i < store->place_count; i++)
         node_wake(store->places[i].node);
     store->dial_due = false;
@@ -314,21 +235,21 @@ static void put_replied(struct store_command *request, const struct resp_reply *
         store_count(store, COUNTER_store_puts_failed);
 }
 
-void store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
+bool store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
                const struct answer *answer, uint32_t stale_s, enum store_verdict verdict)
 {
     uint8_t material[STORE_MATERIAL], name[SEAL_NAME];
     char text[SEAL_TEXT + 1], life[24];
     if (!store->setup || store->stopping || answer->ttl < TTL_LEAST_S || !answer_is_conclusive(answer) ||
         answer->truncated || !clock_is_fine(store, loop_now(store->owner.loop)))
-        return;
-    seal_name(name, &store->setup->keys, 0, SEAL_ANSWER, material_of(material, definition, key));
-    struct node *node = store->places[store_setup_choose(store->setup, name)].node;
+        return false;
+    seal_name(name, &store->setup->keys, 0, SEAL_ANSWER, store_material(material, definition, key));
+    struct node *node = store_place_of(store, name)->node;
     node_wake(node);
     size_t len = node_is_ready(node) ? value_pack(store->content, answer, verdict) : 0;
     if (len == 0) {
         store_count(store, COUNTER_store_puts_dropped);
-        return;
+        return false;
     }
     int64_t now_ms = clock_wall_ms();
     uint64_t life_ms = ((uint64_t)answer->ttl + stale_s) * 1000;
@@ -349,6 +270,7 @@ void store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const 
         request->context = store;
     }
     store_count(store, request ? COUNTER_store_puts : COUNTER_store_puts_dropped);
+    return request != NULL;
 }
 
 /* --- start and end --- */
@@ -357,7 +279,7 @@ static void end_gets(struct store *store)
 {
     struct list_link *link;
     while ((link = list_first(&store->all)))
-        get_end(container_of(link, struct store_get, in_all), NULL);
+        get_end(container_of(link, struct store_get, in_all), NULL, false);
 }
 
 static void drop_nodes(struct store *store)
@@ -434,6 +356,9 @@ int store_new(struct store **out, struct loop *loop, struct counters *counters, 
     list_init(&store->all);
     list_init(&store->waiting);
     list_init(&store->tellings);
+    list_init(&store->polled);
+    for (unsigned i = 0; i < STORE_POLLS; i++)
+        list_init(&store->polls[i]);
     slab_init(&store->owner.requests, sizeof(struct store_command), sizeof(struct store_command), SIZE_MAX);
     slab_init(&store->gets, sizeof(struct store_get), sizeof(struct store_get), GETS_MOST);
     store->tick.tick = store_tick;

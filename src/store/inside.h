@@ -22,7 +22,12 @@ struct store_get {
     uint64_t late_ms;
     bool postponed; /* late_ms was moved because of our own delay */
     int64_t not_before_ms;
+    uint64_t median_ms;           /* of the upstream's response times; 0: unknown */
+    uint64_t poll_ms, give_up_ms; /* while another replica has the lease */
 };
+
+/* Gets that wait for another replica, by the time between two polls: 4, 8, 16, 32 and 64 ms. */
+enum { STORE_POLLS = 5, STORE_POLL_MS = 4 };
 
 /* The names of an object of the whole fleet, with each of the fleet's keys. */
 struct store_common {
@@ -46,7 +51,7 @@ struct store {
     struct store_place *places; /* in the order of the setup's servers */
     size_t place_count;
     struct slab gets;
-    struct list all, waiting;
+    struct list all, waiting, polls[STORE_POLLS], polled;
     struct loop_tick tick;
     uint64_t epoch;        /* of the cache, at the latest get */
     unsigned spared;       /* epochs to come that flushes of the fleet begin */

@@ -2,9 +2,11 @@
 """The replicas of a fleet help each other through the store: flushes, leases, popular names."""
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from daemon import SLACK
 from processes import eventually
 from redisserver import Redis, Relay, fleet_key
 from test_ctl import ctl
@@ -116,3 +118,94 @@ def test_a_user_without_rights_still_has_the_store(make_daemon, server, public_p
     eventually(redis.keys)
     assert "not all machines may know" in ctl(daemon, "flush", "--fleet", "a.example", status=1)
     redis.end()
+
+
+# Leases.
+
+@pytest.fixture
+def slow_server(make_server):
+    server = make_server()
+    server.delay = 0.08
+    return server
+
+
+def ask_all(replicas, name):
+    """Each replica is asked at the same time."""
+    with ThreadPoolExecutor(len(replicas)) as pool:
+        return list(pool.map(lambda replica: ask_truly(replica, name), replicas))
+
+
+def total(replicas, name):
+    return sum(count(replica, name) for replica in replicas)
+
+
+@pytest.mark.threads
+def test_one_replica_asks_for_all(make_daemon, slow_server, store):
+    replicas = [make_daemon(slow_server, store=store) for _ in range(3)]
+    for number, replica in enumerate(replicas):
+        replica.wait_line("store: .* connected")
+        for i in range(3):
+            ask_truly(replica, f"r{number}n{i}.example")  # so that the upstream's response time is known
+    slow_server.forget()
+    won = total(replicas, "store_leases_won")
+    names = [f"popular{number}.example" for number in range(10)]
+    for name in names:
+        ask_all(replicas, name)
+    queries = sum(len(slow_server.queries_for(name)) for name in names)
+    assert queries <= 12, queries  # 30 without leases
+    assert total(replicas, "store_leases_won") >= won + 10
+    assert total(replicas, "store_leases_lost") >= 15
+    assert total(replicas, "store_leases_filled") >= 15
+    assert total(replicas, "queries_failed") == 0
+
+
+def test_an_expired_name_is_refreshed_by_one_replica(make_daemon, slow_server, store):
+    replicas = [make_daemon(slow_server, store=store) for _ in range(3)]
+    for number, replica in enumerate(replicas):
+        replica.wait_line("store: .* connected")
+        for i in range(3):
+            ask_truly(replica, f"r{number}n{i}.example")
+    ask_all(replicas, "ttl2.example")
+    time.sleep(2.1)
+    slow_server.forget()
+    ask_all(replicas, "ttl2.example")
+    assert len(slow_server.queries_for("ttl2.example")) == 1
+
+
+def test_a_lease_is_not_waited_for_in_vain(make_daemon, slow_server, store, redis):
+    """The holder has nothing to give."""
+    replica, other = (make_daemon(slow_server, store=store) for _ in range(2))
+    for one in (replica, other):
+        one.wait_line("store: .* connected")
+    for i in range(3):
+        ask_truly(replica, f"n{i}.example")
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(other.ask, "ttl1.example")
+        eventually(lambda: slow_server.queries_for("ttl1.example"))
+        replica.ask("ttl1.example")  # is not stored: the holder says so, and the other one asks
+        asked.result()
+    assert len(slow_server.queries_for("ttl1.example")) == 2
+    assert count(other, "store_leases_won") == 1 and count(replica, "store_leases_lost") == 1
+    assert count(replica, "store_leases_filled") == 0
+
+
+def test_a_store_that_lies_about_leases(make_replica, server, redis, cleanup):
+    relay = Relay(redis.port)
+    cleanup.callback(relay.stop)
+    replica = make_replica(servers=[relay.where])
+    ask_truly(replica, "a.example")
+    (foreign,) = [redis("GET", key) for key in redis("KEYS", "dotstub:{*")]
+    for number, lease in enumerate((b"", b"x" * 186, b"x" * 60000, foreign, b"held")):
+        text = b"*2\r\n$-1\r\n$%d\r\n%b\r\n" % (len(lease), lease)
+
+        def twist(data):
+            """Another one has the lease, always; `held`: its own one."""
+            before, array, _ = data.replace(b"+OK\r\n", b"$-1\r\n").partition(b"*2\r\n")
+            return before + (text if array and lease != b"held" else data[len(before):])
+        relay.twist = twist
+        begun = time.monotonic()
+        ask_truly(replica, f"lied{number}.example")
+        assert time.monotonic() - begun < 0.3 * SLACK
+    assert count(replica, "store_leases_lost") == 5
+    assert count(replica, "store_leases_refused") == 4
+    assert count(replica, "queries_failed") == 0

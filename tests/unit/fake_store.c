@@ -10,7 +10,7 @@ struct store {
 static struct store the_store;
 static struct store_get the_get;
 struct store_get *fake_store_get;
-unsigned fake_store_gets, fake_store_puts;
+unsigned fake_store_gets, fake_store_puts, fake_store_unleases;
 bool fake_store_refuses;
 uint32_t fake_store_ttl, fake_store_stale_s;
 
@@ -23,7 +23,7 @@ void fake_store_reset(void)
 {
     memset(&the_get, 0, sizeof the_get);
     fake_store_get = NULL;
-    fake_store_gets = fake_store_puts = 0;
+    fake_store_gets = fake_store_puts = fake_store_unleases = 0;
     fake_store_refuses = false;
 }
 
@@ -42,7 +42,7 @@ void store_forget(struct store_get *get)
     get->forgotten = true;
 }
 
-void store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
+bool store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
                const struct answer *answer, uint32_t stale_s, enum store_verdict verdict)
 {
     (void)store;
@@ -52,4 +52,13 @@ void store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const 
     fake_store_puts++;
     fake_store_ttl = answer->ttl;
     fake_store_stale_s = stale_s;
+    return answer->ttl > 1;
+}
+
+void store_unlease(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key)
+{
+    (void)store;
+    (void)definition;
+    (void)key;
+    fake_store_unleases++;
 }
