@@ -19,10 +19,10 @@
 #define POINTER 0xC0
 
 enum {
-    CHAIN_NAMES = 32,   /* names of a chain, the query's included; further CNAMEs are not followed */
-    CHAIN_MADE = 8,     /* names synthesized from DNAMEs without their CNAMEs */
+    CHAIN_NAMES = 32,    /* names of a chain, the query's included; further CNAMEs are not followed */
+    CHAIN_MADE = 8,      /* names synthesized from DNAMEs without their CNAMEs */
     CHAIN_WORK = 100000, /* labels compared for one response; a long label counts as several */
-    RECORDS_A_LABEL = 8  /* so many types of records are compared in the time of a label */
+    RECORDS_A_LABEL = 8  /* types of records compared in the time of one label */
 };
 
 enum chain_section { ANSWER, AUTHORITY, ADDITIONAL };
@@ -407,7 +407,8 @@ static void choose_answers(struct chain *chain)
 static void choose_others(struct chain *chain)
 {
     struct rewrite *scratch = chain->scratch;
-    for (unsigned i = scratch->section_start[AUTHORITY]; i < scratch->section_start[ADDITIONAL] && !is_spent(chain); i++)
+    unsigned end = scratch->section_start[ADDITIONAL];
+    for (unsigned i = scratch->section_start[AUTHORITY]; i < end && !is_spent(chain); i++)
         if (!is_unwanted(chain, i) && authority_stays(chain, i))
             choose(chain, AUTHORITY, i);
 }
