@@ -29,6 +29,7 @@ struct stream;
 enum {
     HTTP2_STREAMS = 100,        /* concurrent streams of one connection */
     HTTP2_HEADERS = 8 * 1024,   /* bytes of the header fields of a message, as RFC 9113 section 6.5.2 counts them */
+    HTTP2_FIELDS = 64 * 1024,   /* more of them end the connection: one byte may stand for thousands (RFC 7541) */
     HTTP2_BODY = 65535,         /* bytes of a body: the longest DNS message */
     HTTP2_HELD = 128 * 1024,    /* bytes of all incomplete messages of one connection */
     HTTP2_CONTROL = 400,        /* frames that carry no part of a body, at once, */

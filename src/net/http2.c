@@ -19,11 +19,12 @@
 #include "net/stream.h"
 
 enum {
-    SMALL_DATA = 64,   /* bytes: shorter DATA frames that do not end a message count as control frames */
-    CONTINUATIONS = 4, /* CONTINUATION frames of one header block; the library permits 8 */
-    SETTINGS_MAX = 16, /* entries of a SETTINGS frame */
-    ACKS_MAX = 100,    /* acknowledgements that wait to be sent */
-    DECIMAL = 24,      /* room for a number in text */
+    FIELD_OVERHEAD = 32, /* RFC 9113 section 6.5.2 */
+    SMALL_DATA = 64,     /* bytes: shorter DATA frames that do not end a message count as control frames */
+    CONTINUATIONS = 4,   /* CONTINUATION frames of one header block; the library permits 8 */
+    SETTINGS_MAX = 16,   /* entries of a SETTINGS frame */
+    ACKS_MAX = 100,      /* acknowledgements that wait to be sent */
+    DECIMAL = 24,        /* room for a number in text */
     MAX_AGE_TEXT = 40,
 };
 
@@ -175,15 +176,32 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     return nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, exchange);
 }
 
+static int count_field(struct http2_exchange *exchange, size_t len)
+{
+    exchange->headers += len + FIELD_OVERHEAD;
+    return exchange->headers > HTTP2_FIELDS ? fail(exchange->http2, ERROR_HTTP_FLOOD) : 0;
+}
+
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
                      const uint8_t *value, size_t value_len, uint8_t flags, void *context)
 {
     struct http2_exchange *exchange = exchange_of(session, frame->hd.stream_id);
-    (void)flags;
-    (void)context;
-    if (exchange && !exchange->whole)
+    (void)flags, (void)context;
+    if (!exchange)
+        return 0;
+    int result = count_field(exchange, name_len + value_len);
+    if (result == 0 && !exchange->whole)
         http2_take_field(exchange, name, name_len, value, value_len);
-    return 0;
+    return result;
+}
+
+/* A field with bytes that are not allowed, which the library ignores after it has read them. */
+static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
+                             const uint8_t *value, size_t value_len, uint8_t flags, void *context)
+{
+    struct http2_exchange *exchange = exchange_of(session, frame->hd.stream_id);
+    (void)name, (void)value, (void)flags, (void)context;
+    return exchange ? count_field(exchange, name_len + value_len) : 0;
 }
 
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *data, size_t len,
@@ -465,6 +483,7 @@ static void make_constants(void)
     nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);

@@ -6,8 +6,6 @@
 #include "http2_private.h"
 #include "net/http2.h"
 
-enum { FIELD_OVERHEAD = 32 /* RFC 9113 section 6.5.2 */ };
-
 static bool is_text(const uint8_t *value, size_t len, const char *text)
 {
     return len == strlen(text) && memcmp(value, text, len) == 0;
@@ -93,7 +91,6 @@ static void take_response_field(struct http2_exchange *exchange, const uint8_t *
 void http2_take_field(struct http2_exchange *exchange, const uint8_t *name, size_t name_len, const uint8_t *value,
                       size_t value_len)
 {
-    exchange->headers += name_len + value_len + FIELD_OVERHEAD;
     if (exchange->headers > HTTP2_HEADERS) {
         exchange->too_large = exchange->headers_too_large = true;
         return;

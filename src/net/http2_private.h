@@ -27,7 +27,7 @@ struct http2 {
     bool draining;
 };
 
-/* http2_headers.c: takes one header field of a message. Fields that are not needed are only counted. */
+/* http2_headers.c: takes one header field of a message, which has been counted. */
 void http2_take_field(struct http2_exchange *exchange, const uint8_t *name, size_t name_len, const uint8_t *value,
                       size_t value_len);
 

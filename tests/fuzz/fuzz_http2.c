@@ -24,7 +24,7 @@ static bool over;
 static void message(struct http2_exchange *exchange)
 {
     MUST(!over);
-    MUST(exchange->len <= HTTP2_BODY && exchange->headers <= HTTP2_HEADERS + (1u << 17));
+    MUST(exchange->len <= HTTP2_BODY && exchange->headers <= HTTP2_FIELDS);
     if (exchange->path)
         MUST(strlen(exchange->path) <= HTTP2_HEADERS);
     else if (http2_owner(exchange->http2) == &out)

@@ -395,6 +395,8 @@ def floods():
         "continuation": lambda number: frame(CONTINUATION, 0, 1, b"") if number else frame(HEADERS, 1, 1, request_fields()),
         "empty data": lambda number: frame(DATA, 0, 1) if number else frame(HEADERS, 4, 1, request_fields(method="POST")),
         "streams": lambda number: frame(HEADERS, 4, 1 + 2 * number, request_fields(method="POST")),
+        # A field of 3,966 bytes, which is kept, and references to it (RFC 7541 section 6.1).
+        "fields": lambda number: frame(HEADERS, 5, 1 + 2 * number, request_fields() + b"\x40\1x\x7f\xff\x1d" + b"v" * 3966 + b"\xbe" * 8000),
     }
 
 

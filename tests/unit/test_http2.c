@@ -524,6 +524,33 @@ static void control_frames_with_exchanges_or_time_are_no_flood(void **state)
     }
 }
 
+/* A field of 4,000 bytes, and many references to it of one byte each; the library ignores the field if it is malformed. */
+static void a_flood_of_fields_ends_the_connection(void **state)
+{
+    static char value[4000];
+    static uint8_t references[8000];
+    memset(references, 0x80 | 62, sizeof references); /* the newest field of the dynamic table */
+    for (unsigned malformed = 0; malformed < 2; malformed++) {
+        struct buffer fields = {NULL, 0, 0, 0};
+        struct frame frame;
+        memset(value, 'x', sizeof value);
+        value[sizeof value - 1] = malformed ? '\1' : 'x';
+        put_request_fields(&fields, "GET", "/", NULL);
+        size_t at = fields.len;
+        put_field(&fields, "x", value, sizeof value);
+        fields.data[fields.start + at] = 0x40; /* a literal with indexing */
+        put(&fields, references, sizeof references);
+        put_frame(&bytes, HEADERS, END_HEADERS | END_STREAM, 1, fields.data + fields.start, fields.len);
+        buffer_free(&fields);
+        assert_int_equal(send_raw(UNSENT, 1000), ERROR_HTTP_FLOOD);
+        assert_int_equal(server.messages, 0);
+        assert_true(wrote(GOAWAY, &frame));
+        assert_int_equal(read_u32(frame.payload + 4), 11); /* ENHANCE_YOUR_CALM */
+        finish_raw(state);
+        begin_raw(state);
+    }
+}
+
 static void a_continuation_flood_ends_the_connection(void **state)
 {
     struct buffer fields = {NULL, 0, 0, 0};
@@ -636,6 +663,7 @@ int main(void)
         RAW(a_path_that_was_changed_is_counted_as_before),
         RAW(floods_end_the_connection),
         RAW(control_frames_with_exchanges_or_time_are_no_flood),
+        RAW(a_flood_of_fields_ends_the_connection),
         RAW(a_continuation_flood_ends_the_connection),
         RAW(what_breaks_the_protocol_ends_the_connection),
     };
