@@ -88,7 +88,7 @@ static bool is_too_deep(const redisReadTask *task)
 
 static void *create_array(const redisReadTask *task, resp_count elements)
 {
-    if (elements < 0 || elements > RESP_ITEMS || is_too_deep(task))
+    if ((size_t)elements > RESP_ITEMS || is_too_deep(task)) /* signed before 1.0 */
         return NULL;
     return item_add(task, RESP_ARRAY, NULL, (size_t)elements, 0);
 }
