@@ -253,13 +253,14 @@ enum verdict query_finish(struct query *query, uint8_t *room, size_t cap, const 
 /* --- deferred and withheld responses --- */
 
 /* Defers the query until the listener calls query_retry. From now on the client determines how long it waits, not a
- * server. */
+ * server; the server of its lookup may be freed meanwhile. */
 static enum verdict query_defer(struct query *query)
 {
     struct query *parked = query_park(query);
     if (!parked)
         return DROPPED;
     timeout_stop(&parked->answer_by);
+    parked->server = NULL;
     counter_add(parked->resolver->counters, COUNTER_responses_deferred, 1);
     parked->origin.ops->deferred(parked);
     return WAITING;

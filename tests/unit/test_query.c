@@ -257,6 +257,45 @@ static void client_without_room_is_dropped(void **state)
     assert_int_equal(fake_counted(COUNTER_queries_dropped), 1);
 }
 
+static bool is_full;
+static struct query *deferred;
+
+static bool tell_full(const struct query *query)
+{
+    (void)query;
+    return is_full;
+}
+
+static void take_deferred(struct query *query)
+{
+    deferred = query;
+}
+
+/* It may wait for long, and the server may be gone by then. */
+static void deferred_query_refers_to_no_server(void **state)
+{
+    (void)state;
+    struct origin_ops ops = client_ops;
+    ops.full = tell_full;
+    ops.deferred = take_deferred;
+    resolver_begin(1, 1);
+    fake.serve = serve;
+    is_full = true;
+    client_write(&clients[0], "a.test");
+    client_init_origin(&clients[0]);
+    clients[0].origin.ops = &ops;
+    clients[0].origin.tcp = true;
+    (void)query_start(&resolver, &clients[0].origin, (struct bytes){clients[0].asked, clients[0].asked_len});
+    fake_turn();
+    assert_non_null(deferred);
+    assert_int_equal(clients[0].replies, 0);
+    assert_null(deferred->server);
+    is_full = false;
+    query_retry(deferred);
+    assert_int_equal(clients[0].replies, 1);
+    assert_int_equal(clients[0].answers, 1);
+}
+
 static void dropped_query_leaves_its_lookup_to_the_cache(void **state)
 {
     (void)state;
@@ -512,6 +551,7 @@ int main(void)
         TEST(other_id_client_peer_or_connection_is_not_a_retransmission),
         TEST(too_many_queries_get_an_error),
         TEST(client_without_room_is_dropped),
+        TEST(deferred_query_refers_to_no_server),
         TEST(dropped_query_leaves_its_lookup_to_the_cache),
         TEST(expired_answer_is_served_when_no_fresh_one_comes),
         TEST(expired_answer_is_served_when_no_server_is_available),
