@@ -500,6 +500,10 @@ static void unwatch_signals(void)
     uv_close((uv_handle_t *)&self.on_term, NULL);
     uv_close((uv_handle_t *)&self.on_int, NULL);
     uv_close((uv_handle_t *)&self.on_hup, NULL);
+    /* A further signal must not change the exit status: libuv has restored the default action. */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     drain_close(&self.drain);
     identity_watch_close(&self.identities);
     step_files_close(&self.step_files);

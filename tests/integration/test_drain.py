@@ -88,6 +88,14 @@ def test_a_second_signal_ends_it(make_checked, number):
     assert daemon.wait_exit() == 0
 
 
+def test_further_signals_do_not_change_the_exit_status(make_checked):
+    for _ in range(3):
+        daemon = make_checked()
+        while daemon.child.poll() is None:
+            daemon.child.send_signal(signal.SIGTERM)
+        assert daemon.wait_exit() == 0
+
+
 def test_sigint_stops_without_draining(make_checked):
     daemon = make_checked(drain={"time": "1h"})
     daemon.signal(signal.SIGINT)
