@@ -2,8 +2,8 @@
 /* Leases: of the replicas that miss a name at the same time, one asks the upstream and the others wait for its value.
  *
  * A lease is a sealed value beside that of the entry, which only one replica can set (SET NX PX). The replicas that find it
- * poll for the value, as long as a hedge would take. A lease that is damaged, past its life, or whose holder says that no
- * value will come, is no reason to wait.
+ * poll for the value, as long as a hedge would take. They do not wait for a lease that is damaged or past its life, or whose
+ * holder says that no value will come.
  */
 #ifndef DOTSTUB_STORE_LEASE_H
 #define DOTSTUB_STORE_LEASE_H
