@@ -160,6 +160,9 @@
     X(dnssec_ahead, "queries for keys and DS sent together with the query that will need them")                        \
     X(dnssec_paused, "validations that continued in a later turn because they had taken a millisecond")                \
     X(dnssec_retried, "bogus responses after which a server of another operator was asked")                            \
+    X(dnssec_denied, "queries answered from proofs in the cache that a name or type does not exist (RFC 8198)")        \
+    X(dnssec_proofs, "proofs put into the cache for that, or renewed")                                                 \
+    X(dnssec_proofs_evicted, "of them dropped for lack of room")                                                       \
     X(dnssec_signatures, "signatures checked")                                                                         \
     X(memory_failed, "memory allocations of dotstub that failed; those of libraries are not counted")
 

@@ -287,6 +287,9 @@ struct config {
         char *trust_anchors; /* a file */
         char **negative;     /* names that are not validated, nor those below them */
         size_t negative_count;
+        bool aggressive; /* use of cached proofs (RFC 8198) */
+        bool report;     /* DNS error reporting (RFC 9567) */
+        bool track;      /* automated updates of trust anchors (RFC 5011) */
     } dnssec;
 
     struct {

@@ -26,6 +26,7 @@ struct trace {
     char view[RECORD_VIEW];  /* the view of the client; "": none */
     bool looked;             /* the query reached the cache step, which found: */
     enum cache_result cached;
+    bool denied;         /* a miss, but proofs in the cache deny the name or type (RFC 8198) */
     uint32_t ttl;        /* seconds left */
     uint64_t expired_ms; /* for how long it has been expired */
     uint64_t begun_us, cache_us, total_us;

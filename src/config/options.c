@@ -712,6 +712,11 @@ const struct option options[] = {
      .unset = "/usr/share/dns/root.key",
      .help = "A file with DS or DNSKEY records of the zones where validation begins. The root's anchors are built in; "
              "those in this file replace them, but those in the default file, which may be missing, are added."},
+    {.key = "dnssec.aggressive",
+     .type = OPTION_BOOLEAN,
+     IN(dnssec.aggressive),
+     .unset = "yes",
+     .help = "With validate: names that a cached proof denies are answered without asking an upstream (RFC 8198)."},
     {.key = "dnssec.negative",
      .type = OPTION_NAMES,
      IN_LIST(dnssec.negative, dnssec.negative_count),

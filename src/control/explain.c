@@ -209,7 +209,7 @@ static json_t *cache_of(const struct trace *trace)
     if (!trace->looked)
         return json_null();
     json_t *object = json_object();
-    put_text(object, "found", found[trace->cached]);
+    put_text(object, "found", trace->denied ? "denied" : found[trace->cached]);
     put(object, "ms", thousandths(trace->cache_us));
     put(object, "ttl", trace->cached == CACHE_HIT ? json_integer(trace->ttl) : json_null());
     put(object, "expired_s_ago",

@@ -31,6 +31,7 @@ struct rrset {
     enum rrset_status status;
     uint8_t apex_labels; /* SECURE: of the signer's name, an ancestor of the owner */
     uint8_t from_labels; /* SECURE: less than `labels` if it was expanded from a wildcard at *.(that many labels) */
+    uint32_t life_s;     /* SECURE: how long it may be kept, by its signature */
     uint8_t failed;      /* checks of signatures that failed, which are not repeated */
     bool used;           /* the response needs it, so it stays */
 };

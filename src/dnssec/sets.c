@@ -54,6 +54,7 @@ static enum dnssec_verdict accept(struct validation *validation, struct rrset *s
     life = signature->ttl < life ? signature->ttl : life;
     result->life_s = life < result->life_s ? life : result->life_s;
     set->status = RRSET_SECURE;
+    set->life_s = life;
     set->apex_labels = (uint8_t)name_labels(signature->signer);
     set->from_labels = signature->labels < signature_owner_labels(set) ? signature->labels : set->labels;
     return DNSSEC_SECURE;

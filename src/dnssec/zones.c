@@ -51,9 +51,9 @@ static size_t owner_skip(const uint8_t *owner, size_t len, uint16_t type)
     return type == TYPE_DS && len > 1 ? 1 + (size_t)*owner : 0;
 }
 
-const struct anchor *zones_anchor(const struct validation *validation, const uint8_t *owner, size_t len, uint16_t type)
+const struct anchor *context_anchor(const struct dnssec_context *context, const uint8_t *owner, size_t len,
+                                    uint16_t type)
 {
-    const struct dnssec_context *context = validation->context;
     size_t skip = owner_skip(owner, len, type);
     const struct anchor *anchor = anchors_closest(context->anchors, owner + skip, len - skip, context->now_ms);
     if (!anchor || anchor->negative)
@@ -61,6 +61,11 @@ const struct anchor *zones_anchor(const struct validation *validation, const uin
     if (context->within.len > 0 && !name_is_under(anchor->name, anchor->len, context->within.data, context->within.len))
         return NULL;
     return anchor;
+}
+
+const struct anchor *zones_anchor(const struct validation *validation, const uint8_t *owner, size_t len, uint16_t type)
+{
+    return context_anchor(validation->context, owner, len, type);
 }
 
 /* --- keys --- */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libresolve.a
-libresolve_a_SOURCES = src/resolve/failures.c src/resolve/failures.h src/resolve/host_lookup.c src/resolve/lookup.c \
+libresolve_a_SOURCES = src/resolve/denied.c src/resolve/failures.c src/resolve/failures.h src/resolve/host_lookup.c src/resolve/lookup.c \
   src/resolve/lookup.h src/resolve/lookup_record.c src/resolve/lookup_wait.c src/resolve/query.c src/resolve/querylog.c \
   src/resolve/recorder.c src/resolve/refresh.h src/resolve/resolver.c src/resolve/share.c src/resolve/step.c \
   src/resolve/step_cache.c src/resolve/step_lookup.c src/resolve/step_validate.c src/resolve/stored.c src/resolve/subquery.c src/resolve/tally.c \

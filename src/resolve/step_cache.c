@@ -15,6 +15,7 @@
 #include "dns/ttl.h"
 #include "lookup.h"
 #include "refresh.h"
+#include "validator.h"
 
 /* Room for a hit: enough for most responses with their OPT. */
 #define CACHE_ROOM 2304
@@ -225,12 +226,28 @@ static enum verdict answer_from_above(struct query *query, uint64_t now_ms)
     return query_answer(query, &found.answer);
 }
 
-/* A query with RD=0 gets neither: it would reveal the queries of other clients. */
+/* Answers that the name or type does not exist because proofs in the cache say so (RFC 8198). */
+static enum verdict answer_denied(struct query *query)
+{
+    struct resolver *resolver = query->resolver;
+    struct answer answer;
+    if (!denied_find(resolver, &query->key, &answer))
+        return NEXT;
+    counter_add(resolver->counters, COUNTER_cache_hits, 1);
+    counter_add(resolver->counters, COUNTER_dnssec_denied, 1);
+    ede_add_first(&answer.ede, EDE_SYNTHESIZED);
+    return query_answer(query, &answer);
+}
+
+/* A query with RD=0 gets neither failures nor expired data: it would reveal the queries of other clients. */
 static enum verdict answer_miss(struct query *query, uint64_t now_ms)
 {
     struct resolver *resolver = query->resolver;
     const struct failure *failure = NULL;
     enum verdict verdict = answer_from_above(query, now_ms);
+    if (verdict != NEXT)
+        return verdict;
+    verdict = answer_denied(query);
     if (verdict != NEXT)
         return verdict;
     if (query->request.flags & FLAG_RD)

@@ -10,6 +10,14 @@
 
 #define DEFAULT_FILE "/usr/share/dns/root.key"
 
+/* Proofs take at most this part of the memory for the cache, over all workers; each worker has room for some. */
+enum { DENIALS_SHARE = 32, DENIALS_LEAST = 256 * 1024 };
+
+struct trust {
+    struct anchors *anchors;
+    size_t denials; /* bytes for proofs; 0: none are kept */
+};
+
 struct validator *validator_of(const struct resolver *resolver)
 {
     return resolver_step_state(resolver, &step_validate);
@@ -67,33 +75,44 @@ static int add_negative(struct anchors *anchors, const struct config *config)
 }
 
 /* The anchors in the default file are added to those built in; another file may replace those of the root. */
-static int prepare(const struct config *config, void **snapshot, FILE *errors)
+static int read_anchors(struct anchors *anchors, const struct config *config, FILE *errors)
 {
     const char *path = config->dnssec.trust_anchors;
-    struct anchors *anchors;
     int status = 0;
-    if (config->dnssec.mode != DNSSEC_MODE_VALIDATE)
-        return 0;
-    if ((status = anchors_new(&anchors)) < 0)
-        return status;
     if (strcmp(path, DEFAULT_FILE) == 0)
         status = anchors_add_root(anchors);
     if (status == 0)
         status = read_file(anchors, path, errors);
     if (status == 0)
         status = anchors_add_root(anchors);
-    if (status == 0)
-        status = add_negative(anchors, config);
-    if (status < 0)
-        anchors_unref(anchors);
-    else
-        *snapshot = anchors;
-    return status;
+    return status < 0 ? status : add_negative(anchors, config);
 }
 
 static void release(void *snapshot)
 {
-    anchors_unref(snapshot);
+    struct trust *trust = snapshot;
+    if (trust)
+        anchors_unref(trust->anchors);
+    mem_free(trust);
+}
+
+static int prepare(const struct config *config, void **snapshot, FILE *errors)
+{
+    if (config->dnssec.mode != DNSSEC_MODE_VALIDATE)
+        return 0;
+    struct trust *trust = mem_zalloc(1, sizeof *trust);
+    int status = trust ? anchors_new(&trust->anchors) : -ENOMEM;
+    if (status == 0)
+        status = read_anchors(trust->anchors, config, errors);
+    if (status < 0) {
+        release(trust);
+        return status;
+    }
+    size_t room = config->cache.size / DENIALS_SHARE / config->workers;
+    if (config->dnssec.aggressive)
+        trust->denials = room > DENIALS_LEAST ? room : DENIALS_LEAST;
+    *snapshot = trust;
+    return 0;
 }
 
 static void files(const struct config *config, void (*tell)(void *context, const char *path), void *context)
@@ -122,13 +141,20 @@ static int init(struct resolver *resolver, void **state)
 static void configure(void *state, const void *snapshot)
 {
     struct validator *validator = state;
-    validator->anchors = snapshot;
+    const struct trust *trust = snapshot;
+    validator->anchors = trust ? trust->anchors : NULL;
+    /* Proofs that other anchors vouched for are dropped. Out of memory: none are kept. */
+    denials_free(validator->denials);
+    validator->denials = NULL;
+    if (trust && trust->denials > 0)
+        (void)(denials_new(&validator->denials, trust->denials) < 0);
 }
 
 static void fini(void *state)
 {
     struct validator *validator = state;
     timeouts_fini(&validator->pauses);
+    denials_free(validator->denials);
     mem_free(validator->room);
     mem_free(validator);
 }

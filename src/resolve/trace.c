@@ -3,6 +3,7 @@
 #include <string.h>
 #include "resolve/resolver.h"
 #include "resolve/trace.h"
+#include "validator.h"
 
 static uint8_t *trace_room(struct query *query, size_t cap)
 {
@@ -49,8 +50,11 @@ static void trace_look(struct query *query)
                               trace->answer, MESSAGE_MAX, &found);
     trace->cache_us = clock_us() - begun_us;
     trace->looked = true;
-    if (trace->cached == CACHE_MISS)
+    if (trace->cached == CACHE_MISS) {
+        struct answer denial;
+        trace->denied = denied_find(resolver, &query->key, &denial);
         return;
+    }
     trace->ttl = found.answer.ttl;
     trace->expired_ms = found.expired_ms;
 }

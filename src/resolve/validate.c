@@ -20,16 +20,15 @@
 #include "refresh.h"
 #include "validator.h"
 
-static struct dnssec_context context_of(const struct lookup *lookup)
+struct dnssec_context validate_context(const struct resolver *resolver, const struct key *key)
 {
-    const struct resolver *resolver = lookup->resolver;
     struct dnssec_context context = {
         .anchors = validator_of(resolver)->anchors,
         .now_ms = loop_now(resolver->loop),
         .now_s = clock_wall_s(),
         .may_be_behind = verifytime_may_be_behind(),
     };
-    if (!groups_is_unvouched(resolver->groups, &lookup->key, &context.within))
+    if (!groups_is_unvouched(resolver->groups, key, &context.within))
         context.within.len = 0;
     return context;
 }
@@ -157,6 +156,8 @@ static bool apply(struct lookup *lookup, enum dnssec_verdict verdict)
     if (verdict == DNSSEC_BOGUS)
         return reject(lookup, result->ede_code == EDE_NONE ? EDE_BOGUS : result->ede_code, result->ede_text,
                       result->limited);
+    if (secure)
+        denied_learn(lookup);
     int status = clean(lookup, validation, secure);
     if (status < 0)
         return reject(lookup, EDE_BOGUS, error_text(status), true);
@@ -232,7 +233,7 @@ static void need_key(const struct lookup *lookup, const struct dnssec_result *re
     memcpy(out->name, result->need, result->need_len);
 }
 
-/* True: it was given, from the cache or as a recent failure. */
+/* True: it was given, from the cache, as a recent failure, or because proofs in the cache deny it. */
 static bool give_known(struct lookup *lookup, const struct key *key, uint64_t hash)
 {
     struct resolver *resolver = lookup->resolver;
@@ -245,11 +246,13 @@ static bool give_known(struct lookup *lookup, const struct key *key, uint64_t ha
             lookup_refresh(resolver, key, hash);
         return true;
     }
+    struct answer answer;
     const struct failure *failure =
         failures_find(refresh_failures(resolver), key, hash, now_ms, cache_epoch(resolver->cache));
-    if (!failure)
+    if (failure)
+        answer = (struct answer){.rcode = failure->rcode, .ede = failure->ede};
+    else if (!denied_find(resolver, key, &answer))
         return false;
-    struct answer answer = {.rcode = failure->rcode, .ede = failure->ede};
     give(lookup, &answer, EDE_NONE, "");
     return true;
 }
@@ -273,7 +276,7 @@ static bool fetch(struct lookup *lookup)
 static bool validate_continue(struct lookup *lookup)
 {
     struct lookup_validation *state = lookup->validation;
-    struct dnssec_context context = context_of(lookup);
+    struct dnssec_context context = validate_context(lookup->resolver, &lookup->key);
     for (;;) {
         if (!context.anchors) /* the mode has changed */
             return reject(lookup, EDE_INDETERMINATE, "the configuration has changed", false);

@@ -16,12 +16,15 @@ enum known { KNOWN_NOT, KNOWN_SECURE, KNOWN_OTHERWISE, KNOWN_PENDING };
 static enum known look(struct resolver *resolver, const struct key *key, uint64_t hash)
 {
     struct cache_found found;
+    struct answer denied;
     switch (cache_get(resolver->cache, key, hash, loop_now(resolver->loop), CACHE_PEEK, 0, validator_of(resolver)->room,
                       MESSAGE_MAX, &found)) {
     case CACHE_HIT:
         return found.answer.authenticated ? KNOWN_SECURE : KNOWN_OTHERWISE;
     default:
-        return lookup_find(resolver, key, hash) || lookup_has_failed(resolver, key, hash) ? KNOWN_PENDING : KNOWN_NOT;
+        if (lookup_find(resolver, key, hash) || lookup_has_failed(resolver, key, hash))
+            return KNOWN_PENDING;
+        return denied_find(resolver, key, &denied) ? KNOWN_SECURE : KNOWN_NOT;
     }
 }
 

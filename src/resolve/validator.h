@@ -6,6 +6,7 @@
 #ifndef DOTSTUB_RESOLVE_VALIDATOR_H
 #define DOTSTUB_RESOLVE_VALIDATOR_H
 
+#include "dnssec/denials.h"
 #include "dnssec/validation.h"
 #include "lookup.h"
 
@@ -22,6 +23,7 @@ struct validator {
     struct validator_told told[VALIDATOR_TOLD];
     struct timeouts pauses;        /* of lookups whose validation continues in a later turn */
     const struct anchors *anchors; /* of the snapshot; NULL: dnssec.mode is not `validate` */
+    struct denials *denials;       /* NULL: none are kept */
 };
 
 /* The validation of one lookup; in memory of its own, from the first response on. */
@@ -39,6 +41,16 @@ enum { VALIDATE_CHECKS = 64 }; /* the most signatures checked for a lookup */
 /* --- validate.c --- */
 /* A validation continues. */
 void validate_resume(struct timeout *pause);
+
+/* The context of validation for data of this key. */
+struct dnssec_context validate_context(const struct resolver *resolver, const struct key *key);
+
+/* --- denied.c --- */
+/* Keeps the proofs of a secure response for other names. */
+void denied_learn(struct lookup *lookup);
+/* True: cached proofs deny the key, and *out is the response, in the validator's room, with DNSSEC records if the key has
+ * DO. */
+bool denied_find(struct resolver *resolver, const struct key *key, struct answer *out);
 
 /* --- step_validate.c --- */
 struct validator *validator_of(const struct resolver *resolver);

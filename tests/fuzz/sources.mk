@@ -62,6 +62,11 @@ tests_fuzz_fuzz_cache_SOURCES = tests/fuzz/fuzz_cache.c tests/fuzz/fuzz.h $(fuzz
 tests_fuzz_fuzz_cache_LDADD = $(cache_libs)
 tests_fuzz_fuzz_cache_LDFLAGS = $(fuzz_ldflags)
 
+fuzz_targets += tests/fuzz/fuzz_denials
+tests_fuzz_fuzz_denials_SOURCES = tests/fuzz/fuzz_denials.c tests/fuzz/fuzz.h $(fuzz_main)
+tests_fuzz_fuzz_denials_LDADD = $(dnssec_libs)
+tests_fuzz_fuzz_denials_LDFLAGS = $(fuzz_ldflags)
+
 fuzz_targets += tests/fuzz/fuzz_validation
 tests_fuzz_fuzz_validation_SOURCES = tests/fuzz/fuzz_validation.c tests/fuzz/fuzz.h $(fuzz_main)
 tests_fuzz_fuzz_validation_LDADD = $(dnssec_libs)

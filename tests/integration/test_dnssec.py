@@ -47,6 +47,13 @@ def named(tree, certs, tmp_path_factory):
     server.end()
 
 
+@pytest.fixture(scope="module")
+def validating_unbound(named, tree, tmp_path_factory):
+    unbound = signed.Forwarder(tmp_path_factory.mktemp("unbound") / "unbound", tree, named.plain_port)
+    yield unbound
+    unbound.end()
+
+
 def settings(tree, **more):
     return {"mode": "validate", "trust-anchors": str(tree.anchor_file), **more}
 
@@ -222,13 +229,11 @@ def explained(name, rdtype):
     return ".iterations." in f".{name}." or (rdtype == "CNAME" and "dname.example" in name)
 
 
-def test_unbound_agrees(daemon, named, tree, tmp_path, cleanup):
-    unbound = signed.Forwarder(tmp_path / "unbound", tree, named.plain_port)
-    cleanup.callback(unbound.end)
+def test_unbound_agrees(daemon, validating_unbound):
     pairs = signedtree.pairs()
     pairs = pairs if PAIRS >= len(pairs) else random.sample(pairs, PAIRS)
     wrong, seen = [], collections.Counter()
-    with daemon.udp() as ours, UdpClient("127.0.0.1", unbound.port) as theirs:
+    with daemon.udp() as ours, UdpClient("127.0.0.1", validating_unbound.port) as theirs:
         for name, rdtype in pairs:
             one, other = ours.ask(name, rdtype, do=True), theirs.ask(name, rdtype, do=True)
             seen[verdict(one)] += 1
@@ -409,3 +414,86 @@ def test_a_signed_ttl_of_0_cannot_be_raised(make_daemon, server, named, tree):
         response = daemon.ask(name, flags=wire.RD | wire.AD)
         assert wire.addresses(response) == ["192.0.2.83"] and response.flags & wire.AD and response.answer[0].ttl == 0
         assert len(server.queries_for(name, "A")) == number
+
+
+# Aggressive use of the denial cache (RFC 8198).
+
+SYNTHESIZED = 29
+
+
+def sent_by(daemon, ask):
+    """The response, and how many queries it took upstream."""
+    before = counters(daemon)["attempts_sent"]
+    response = ask()
+    return response, counters(daemon)["attempts_sent"] - before
+
+
+def test_a_cached_proof_denies_other_names(make_daemon, named, tree, validating_unbound):
+    daemon = make_daemon(named, workers=1, dnssec=settings(tree), cache={"nxdomain-cut": "no"})
+    names = [f"{prefix}.{zone}" for zone in ("alg13.example", "nsec3.example")
+             for prefix in ("gone", "x.gong", "zzz", "0", "q.r.s.t", "d", "v")]
+    with daemon.udp() as ours, UdpClient("127.0.0.1", validating_unbound.port) as theirs:
+        for name in names:  # each may add a proof
+            assert ours.ask(name, do=True).rcode() == NXDOMAIN
+        before = counters(daemon)
+        assert before["dnssec_proofs"] > 4
+        for number, name in enumerate(names):
+            response, truth = (client.ask(f"new.{name}", ("A", "AAAA", "TXT")[number % 3], do=True) for client in (ours, theirs))
+            assert response.rcode() == truth.rcode() == NXDOMAIN and response.flags & wire.AD, name
+            assert SYNTHESIZED in [code for code, _ in errors(response)]
+            proofs = {rrset.rdtype for rrset in response.authority}
+            assert proofs == {rrset.rdtype for rrset in truth.authority} and dns.rdatatype.RRSIG in proofs
+            assert all(rrset.ttl <= 300 for rrset in response.authority)
+        after = counters(daemon)
+        assert after["attempts_sent"] == before["attempts_sent"]
+        assert after["dnssec_denied"] == before["dnssec_denied"] + len(names)
+        plain = ours.ask(f"newer.{names[0]}", flags=wire.RD | wire.AD)
+    assert plain.rcode() == NXDOMAIN and plain.flags & wire.AD
+    assert [rrset.rdtype for rrset in plain.authority] == [dns.rdatatype.SOA]
+    assert json.loads(ctl(daemon, "--json", "trace", f"newest.{names[0]}"))["cache"]["found"] == "denied"
+
+
+def test_a_validator_behind_dotstub_accepts_synthesized_proofs(make_daemon, named, tree, tmp_path, cleanup):
+    daemon = make_daemon(named, workers=1, dnssec=settings(tree))
+    unbound = signed.Forwarder(tmp_path / "unbound", tree, daemon.port)
+    cleanup.callback(unbound.end)
+    with daemon.udp() as client:
+        for zone in ("alg13.example", "nsec3.example"):
+            for name in ("gone", "aaa", "n", "p", "d", "s", "t", "v", "zzz", "0"):
+                client.ask(f"{name}.{zone}", do=True)
+    denied = counters(daemon)["dnssec_denied"]
+    with UdpClient("127.0.0.1", unbound.port) as client:
+        for number in range(10):
+            for zone in ("alg13.example", "nsec3.example"):
+                response = client.ask(f"new{number}.{zone}", do=True)
+                assert response.rcode() == NXDOMAIN and response.flags & wire.AD, response
+    assert counters(daemon)["dnssec_denied"] > denied  # unbound sends queries without CD first
+
+
+def test_proofs_deny_types_and_deny_nothing_else(daemon):
+    daemon.ask("www.alg13.example", "TXT", do=True)
+    response, sent = sent_by(daemon, lambda: daemon.ask("www.alg13.example", "MX", do=True))
+    assert sent == 0 and response.rcode() == 0 and not response.answer and response.flags & wire.AD
+    assert wire.addresses(daemon.ask("www.alg13.example", do=True)) == ["192.0.2.80"]
+    daemon.ask("gone.alg13.example", do=True)
+    assert wire.addresses(daemon.ask("x.wild.alg13.example", do=True)) == ["192.0.2.81"]
+    daemon.ask("gone.optout.example", do=True)  # nothing is kept of opt-out
+    assert sent_by(daemon, lambda: daemon.ask("gone2.optout.example", do=True))[1] > 0
+    cd, sent = sent_by(daemon, lambda: daemon.ask("www.alg13.example", "CAA", flags=wire.RD | wire.CD, do=True))
+    assert sent > 0 and not cd.flags & wire.AD
+
+
+def test_a_flush_a_reload_and_the_option_end_it(make_reloadable, named, tree):  # noqa: F811
+    daemon = make_reloadable(named, workers=1, dnssec=settings(tree), cache={"nxdomain-cut": "no"})
+
+    def taken(number):
+        return sent_by(daemon, lambda: daemon.ask(f"new{number}.gone.alg13.example", do=True))[1]
+
+    assert taken(0) > 0 and taken(1) == 0
+    assert post(daemon, "/flush?suffix=alg13.example").status == 200
+    assert taken(2) > 0 and taken(3) == 0
+    daemon.reload(dnssec=settings(tree, negative=["example"]), cache={"nxdomain-cut": "no"})
+    response = daemon.ask("new4.gone.alg13.example", do=True)
+    assert response.rcode() == NXDOMAIN and not response.flags & wire.AD
+    daemon.reload(dnssec=settings(tree, aggressive=False), cache={"nxdomain-cut": "no"})
+    assert taken(5) > 0 and taken(6) > 0
