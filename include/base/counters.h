@@ -156,6 +156,13 @@
     X(dnssec_secure, "responses that dotstub validated: signed, or proven")                                            \
     X(dnssec_insecure, "responses that dotstub validated: proven not to be signed")                                    \
     X(dnssec_bogus, "responses that dotstub refused because they are bogus")                                           \
+    X(dnssec_bogus_signature, "of dnssec_bogus: a wrong signature, or other bogus data (EDE 6)")                       \
+    X(dnssec_bogus_expired, "of dnssec_bogus: an expired signature (EDE 7)")                                           \
+    X(dnssec_bogus_not_yet, "of dnssec_bogus: a signature that is not valid yet (EDE 8)")                              \
+    X(dnssec_bogus_no_key, "of dnssec_bogus: no key for a signature, a DS or a trust anchor (EDE 9)")                  \
+    X(dnssec_bogus_unsigned, "of dnssec_bogus: no signature (EDE 10)")                                                 \
+    X(dnssec_bogus_no_zone_key, "of dnssec_bogus: no keys of a zone (EDE 11)")                                         \
+    X(dnssec_bogus_no_proof, "of dnssec_bogus: no proof that something does not exist (EDE 12)")                       \
     X(dnssec_limited, "of dnssec_bogus: because of a limit on the work of one response or lookup")                     \
     X(dnssec_ahead, "queries for keys and DS sent together with the query that will need them")                        \
     X(dnssec_paused, "validations that continued in a later turn because they had taken a millisecond")                \

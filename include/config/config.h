@@ -285,11 +285,9 @@ struct config {
     struct {
         enum config_dnssec mode;
         char *trust_anchors; /* a file */
-        char **negative;     /* names that are not validated, nor those below them */
+        char **negative;     /* names that are not validated, nor those below them; see config_negative */
         size_t negative_count;
         bool aggressive; /* use of cached proofs (RFC 8198) */
-        bool report;     /* DNS error reporting (RFC 9567) */
-        bool track;      /* automated updates of trust anchors (RFC 5011) */
     } dnssec;
 
     struct {
@@ -395,6 +393,9 @@ void config_unref(struct config *config);
  * in every process. 0 or -ENOMEM. */
 int config_define_group(const struct config *config, const struct config_upstream *upstreams, size_t count,
                         uint8_t out[DIGEST_LEN]) MUST_CHECK;
+
+/* A text of dnssec.negative. The length of the name, with *until_s in seconds since 1970 (0: no end), or -EINVAL. */
+int config_negative(const char *text, uint8_t name[NAME_MAX_WIRE], int64_t *until_s) MUST_CHECK;
 
 /* A server of the store: HOST@PORT, ADDR@PORT, or the path of a unix socket. */
 struct config_store_server {

@@ -57,6 +57,8 @@ int anchors_add_negative(struct anchors *anchors, const uint8_t *name, size_t le
 /* Adds copies of all anchors of `from`. 0, -E2BIG or -ENOMEM. */
 int anchors_copy(struct anchors *anchors, const struct anchors *from) MUST_CHECK;
 
+/* True if both have the same positive anchors. */
+bool anchors_agree(const struct anchors *a, const struct anchors *b);
 /* The anchor with exactly this name and sign, or NULL. */
 const struct anchor *anchors_find(const struct anchors *anchors, const uint8_t *name, size_t len, bool negative);
 /* The longest anchor whose name is `name` or above it; of two with one name the negative one. Negative anchors that

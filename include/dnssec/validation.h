@@ -25,6 +25,7 @@ enum dnssec_verdict {
 
 struct dnssec_context {
     const struct anchors *anchors;
+    const struct anchors *more; /* negative ones besides; NULL: none */
     /* Only anchors at or below this name count; of length 0: all anchors. For routes that are insecure. */
     struct bytes within;
     uint64_t now_ms;    /* clock_ms, for negative anchors */
@@ -47,6 +48,8 @@ struct dnssec_result {
     int ede_code;
     char ede_text[EDE_TEXT + 1];
     uint32_t life_s; /* SECURE: how long it may be kept at most; else UINT32_MAX */
+    uint32_t
+        ends_s; /* INSECURE: until a negative anchor that decided ends, after which it may differ; else UINT32_MAX */
     bool unsettled;  /* INSECURE because the clock may be behind: not to be kept */
     bool limited;    /* BOGUS because of a limit on work */
     unsigned checks; /* signatures checked so far */

@@ -26,8 +26,9 @@ enum record_phase {
     PHASE_PLACE,   /* waiting for a session while none could take the attempt and none was dialled */
     PHASE_CONNECT, /* waiting for a session while some were dialled */
     PHASE_HANDSHAKE,
-    PHASE_WRITE,  /* on a session, until the query was written */
-    PHASE_ANSWER, /* waiting for the response */
+    PHASE_WRITE,    /* on a session, until the query was written */
+    PHASE_ANSWER,   /* waiting for the response */
+    PHASE_VALIDATE, /* validating it, waiting for keys and DS */
     PHASES,
 };
 

@@ -718,11 +718,13 @@ const struct option options[] = {
      .unset = "yes",
      .help = "With validate: names that a cached proof denies are answered without asking an upstream (RFC 8198)."},
     {.key = "dnssec.negative",
-     .type = OPTION_NAMES,
+     .type = OPTION_TEXTS,
      IN_LIST(dnssec.negative, dnssec.negative_count),
      .max = 1000,
      .unset = "",
-     .help = "Names that are not validated, nor those below them (negative trust anchors, RFC 7646)."},
+     .help = "Names that are not validated, nor those below them (negative trust anchors, RFC 7646): NAME, or \"NAME "
+             "until 2026-12-31\" or \"NAME until 2026-12-31T12:00Z\", in UTC. dotstubctl dnssec negative adds some at "
+             "run time."},
     {.key = "store.servers",
      .type = OPTION_TEXTS,
      IN_LIST(store.servers, store.server_count),

@@ -8,7 +8,7 @@ libconfig_a_SOURCES = src/config/added.c src/config/arena.c src/config/arena.h s
   src/config/report.h src/config/validate.c src/config/validate_block.c src/config/validate_records.c src/config/validate.h src/config/snapshot.c src/config/snapshot.h src/config/teams.c \
      src/config/validate_views.c src/config/validate_views.h \
      src/config/validate_private.h src/config/validate_host.c \
-     src/config/validate_answers.c src/config/validate_answers.h src/config/validate_proxy.c src/config/store.c \
+     src/config/validate_answers.c src/config/validate_answers.h src/config/validate_proxy.c src/config/negative.c src/config/store.c \
   src/config/teams.h src/config/text.c \
   src/config/text.h src/config/value.c src/config/value.h src/config/yaml.c src/config/yaml.h
 noinst_HEADERS += include/config/added.h include/config/config.h include/config/https.h include/config/json.h

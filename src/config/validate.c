@@ -470,6 +470,7 @@ int validate_check(struct draft *draft)
     check_names(draft);
     validate_block(draft);
     validate_store(draft);
+    validate_negative(draft);
     error = validate_proxy(draft);
     return error ? error : validate_records(draft);
 }

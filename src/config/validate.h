@@ -19,6 +19,8 @@ int validate_check(struct draft *draft) MUST_CHECK;
 void validate_block(struct draft *draft);
 /* Likewise for the section `store` (store.c). */
 void validate_store(struct draft *draft);
+/* Likewise for dnssec.negative (negative.c). */
+void validate_negative(struct draft *draft);
 /* Part of validate_check: `records`, `zones` and `hosts`. */
 int validate_records(struct draft *draft) MUST_CHECK;
 /* Adds notices of settings that have another effect than they seem to have. 0 or -ENOMEM. */

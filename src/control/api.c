@@ -16,6 +16,7 @@
 #include "blocking.h"
 #include "dns/name.h"
 #include "forward.h"
+#include "negatives.h"
 #include "health.h"
 #include "logset.h"
 #include "metrics.h"
@@ -288,6 +289,9 @@ static const struct route control_routes[] = {
     {"/block", HTTP_GET, {NULL}, .handle = blocking_list},
     {"/block/test", HTTP_GET, {"name"}, .handle = blocking_test},
     {"/unblock", HTTP_POST, {"name", "for"}, .handle = blocking_unblock},
+    {"/dnssec/negative", HTTP_GET, {NULL}, .handle = negatives_show},
+    {"/dnssec/negative/add", HTTP_POST, {"name", "for"}, .handle = negatives_add},
+    {"/dnssec/negative/remove", HTTP_POST, {"name"}, .handle = negatives_remove},
     {.path = NULL},
 };
 

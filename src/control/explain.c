@@ -8,7 +8,7 @@
 static const char *const phase_names[] = {
     [PHASE_STORE] = "store",     [PHASE_RETRIES] = "retries",     [PHASE_PLACE] = "queue",
     [PHASE_CONNECT] = "connect", [PHASE_HANDSHAKE] = "handshake", [PHASE_WRITE] = "write",
-    [PHASE_ANSWER] = "response"};
+    [PHASE_ANSWER] = "response", [PHASE_VALIDATE] = "validation"};
 
 static enum record_phase longest_phase(const struct record *record)
 {
@@ -42,9 +42,11 @@ static const char *reason_text(const struct record *record, char out[REASON_TEXT
         [PHASE_CONNECT] = "connecting to ",
         [PHASE_HANDSHAKE] = "the TLS handshake with ",
         [PHASE_WRITE] = "waiting to write, the connection's buffer was full: ",
-        [PHASE_ANSWER] = "waiting for the response of "};
+        [PHASE_ANSWER] = "waiting for the response of ",
+        [PHASE_VALIDATE] = "validating, which needed the keys and DS of zones"};
     enum record_phase phase = longest_phase(record);
-    bool dialed = phase == PHASE_CONNECT || phase == PHASE_HANDSHAKE, somewhere = phase >= PHASE_CONNECT;
+    bool dialed = phase == PHASE_CONNECT || phase == PHASE_HANDSHAKE,
+         somewhere = phase >= PHASE_CONNECT && phase <= PHASE_ANSWER;
     char place[PLACE_TEXT];
     snprintf(out, REASON_TEXT, "%s%s", reasons[phase],
              somewhere ? place_text(dialed ? &record->dialed : &record->asked, place) : "");

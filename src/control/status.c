@@ -79,6 +79,38 @@ static json_t *cache_object(const struct view *view)
     return object;
 }
 
+static json_t *dnssec_object(const struct view *view)
+{
+    static const char *const modes[] = {
+        [DNSSEC_MODE_UPSTREAM] = "upstream", [DNSSEC_MODE_VALIDATE] = "validate", [DNSSEC_MODE_OFF] = "off"};
+    static const struct {
+        const char *key;
+        enum counter counter;
+    } counts[] = {{"secure", COUNTER_dnssec_secure},
+                  {"insecure", COUNTER_dnssec_insecure},
+                  {"bogus", COUNTER_dnssec_bogus},
+                  {"denied", COUNTER_dnssec_denied}},
+      reasons[] = {{"wrong signature", COUNTER_dnssec_bogus_signature},
+                   {"expired signature", COUNTER_dnssec_bogus_expired},
+                   {"signature not valid yet", COUNTER_dnssec_bogus_not_yet},
+                   {"no key", COUNTER_dnssec_bogus_no_key},
+                   {"no signature", COUNTER_dnssec_bogus_unsigned},
+                   {"no keys of the zone", COUNTER_dnssec_bogus_no_zone_key},
+                   {"no proof", COUNTER_dnssec_bogus_no_proof}};
+    json_t *object = json_object(), *why = json_array();
+    put_text(object, "mode", modes[view->config->dnssec.mode]);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        put_number(object, counts[i].key, view_counter(view, counts[i].counter));
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+        json_t *reason = json_object();
+        put_text(reason, "reason", reasons[i].key);
+        put_number(reason, "count", view_counter(view, reasons[i].counter));
+        (void)json_array_append_new(why, reason);
+    }
+    put(object, "bogus_by_reason", why);
+    return object;
+}
+
 static void add_sentence(void *context, const char *sentence)
 {
     (void)json_array_append_new(context, text_of(sentence, strlen(sentence)));
@@ -185,6 +217,7 @@ static json_t *overview(const struct view *view, const struct gather_sum *sum)
     put(root, "servers", servers);
     put(root, "server_failures", failures_by_server(sum));
     put(root, "cache", cache_object(view));
+    put(root, "dnssec", dnssec_object(view));
     return root;
 }
 

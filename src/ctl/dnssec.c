@@ -7,6 +7,7 @@
 #include "command.h"
 #include "dns/name.h"
 #include "locate.h"
+#include "negative.h"
 #include "show.h"
 #include "table.h"
 
@@ -222,10 +223,16 @@ static void print_all(const json_t *root, FILE *out)
 
 int dnssec_run(const struct options *options, const struct command *command, char **arguments, int count)
 {
+    if (strcmp(arguments[0], "negative") == 0)
+        return negative_run(options, arguments + 1, count - 1);
     const char *type = count > 1 ? arguments[1] : "A";
     char path[PATH_MAX];
     uint8_t name[NAME_MAX_WIRE];
     (void)command;
+    if (options->given || count > 2) {
+        fputs("dotstubctl: only `dnssec negative add` takes --for; see `dotstubctl help dnssec`\n", stderr);
+        return EXIT_USAGE;
+    }
     if (name_from_text(name, arguments[0]) < 0) {
         fputs("dotstubctl: the argument is not a valid domain name\n", stderr);
         return EXIT_USAGE;

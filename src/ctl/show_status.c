@@ -208,6 +208,28 @@ static void print_cache(const json_t *cache, FILE *out)
             (double)table_number(cache, "used_bytes") / 1048576, (double)table_number(cache, "size_bytes") / 1048576);
 }
 
+static void print_dnssec(const json_t *dnssec, FILE *out)
+{
+    const char *mode = json_string_value(json_object_get(dnssec, "mode"));
+    char cell[TABLE_CELL];
+    const char *before = ": ";
+    size_t i;
+    json_t *reason;
+    if (!mode || strcmp(mode, "validate") != 0)
+        return;
+    fprintf(out,
+            "dnssec    %" JSON_INTEGER_FORMAT " secure, %" JSON_INTEGER_FORMAT " insecure, %" JSON_INTEGER_FORMAT
+            " bogus",
+            table_number(dnssec, "secure"), table_number(dnssec, "insecure"), table_number(dnssec, "bogus"));
+    json_array_foreach(json_object_get(dnssec, "bogus_by_reason"), i, reason) if (table_number(reason, "count") > 0)
+    {
+        fprintf(out, "%s%" JSON_INTEGER_FORMAT " %s", before, table_number(reason, "count"),
+                table_field(reason, "reason", cell));
+        before = ", ";
+    }
+    fputc('\n', out);
+}
+
 /* The protections in force. */
 static void print_sandbox(const json_t *sandbox, FILE *out)
 {
@@ -251,6 +273,7 @@ int show_status(const json_t *root, FILE *out)
     print_hosts(json_object_get(root, "hosts"), out);
     print_traffic(root, out);
     print_cache(json_object_get(root, "cache"), out);
+    print_dnssec(json_object_get(root, "dnssec"), out);
     print_store(json_object_get(root, "store"), out);
     print_sessions(root, out);
     fprintf(out, "listening %s; workers: %s; log level: %s\n", table_field(root, "listen", a),

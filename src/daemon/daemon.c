@@ -27,6 +27,7 @@
 #include "inherited.h"
 #include "listening.h"
 #include "net/link.h"
+#include "negativefile.h"
 #include "saved_state.h"
 #include "manager.h"
 #include "policy/blocking.h"
@@ -172,6 +173,15 @@ static size_t list_unblocked(void *context, struct block_unblocked out[BLOCK_UNB
     return block_unblocked(out);
 }
 
+static int change_negative(void *context, const uint8_t *name, size_t len, uint64_t until_ms, bool *saved)
+{
+    (void)context;
+    int status = negative_change(self.config, self.cache, name, len, until_ms, saved);
+    if (status == 0)
+        saved_state_flushed(&self.kept);
+    return status;
+}
+
 static const struct control_ops control_ops = {
     .counters = counters_of,
     .post = post_to,
@@ -187,6 +197,7 @@ static const struct control_ops control_ops = {
     .block_test = test_blocked,
     .unblock = unblock,
     .unblocked = list_unblocked,
+    .change_negative = change_negative,
 };
 
 /* Call it after make_workers. May be the first to look up the user. 0 or an exit status. */
@@ -625,6 +636,7 @@ static void close_control(void)
 static int fill(void)
 {
     begin_forwarding();
+    negativefile_read(self.config);
     if (!self.takes_over) {
         saved_state_read(&self.kept, self.config, self.routing.routes, self.cache, self.workers);
         return 0;

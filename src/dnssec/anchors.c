@@ -76,18 +76,25 @@ static int find_or_add(struct anchors *anchors, const uint8_t *name, size_t len,
     return 0;
 }
 
+static bool has_record(const struct anchor *anchor, const struct anchor_record *record)
+{
+    for (unsigned i = 0; i < anchor->count; i++) {
+        const struct anchor_record *one = &anchor->records[i];
+        if (one->type == record->type && one->rdata.len == record->rdata.len &&
+            memcmp(one->rdata.data, record->rdata.data, record->rdata.len) == 0)
+            return true;
+    }
+    return false;
+}
+
 int anchors_add(struct anchors *anchors, const uint8_t *name, size_t len, uint16_t type, struct bytes rdata)
 {
     struct anchor *anchor = NULL;
     int status = find_or_add(anchors, name, len, false, &anchor);
     if (status < 0)
         return status;
-    for (unsigned i = 0; i < anchor->count; i++) {
-        const struct anchor_record *record = &anchor->records[i];
-        if (record->type == type && record->rdata.len == rdata.len &&
-            memcmp(record->rdata.data, rdata.data, rdata.len) == 0)
-            return 0;
-    }
+    if (has_record(anchor, &(struct anchor_record){type, rdata}))
+        return 0;
     if (anchor->count == ANCHOR_RECORDS_MAX)
         return -E2BIG;
     uint8_t *copy = mem_alloc(rdata.len);
@@ -118,6 +125,28 @@ int anchors_copy(struct anchors *anchors, const struct anchors *from)
             status = anchors_add(anchors, anchor->name, anchor->len, anchor->records[k].type, anchor->records[k].rdata);
     }
     return status;
+}
+
+/* Records of one anchor differ from each other. */
+static bool has_all(const struct anchors *anchors, const struct anchors *of)
+{
+    for (size_t i = 0; i < of->count; i++) {
+        const struct anchor *anchor = &of->list[i];
+        if (anchor->negative)
+            continue;
+        const struct anchor *found = anchors_find(anchors, anchor->name, anchor->len, false);
+        if (!found || found->count != anchor->count)
+            return false;
+        for (unsigned k = 0; k < anchor->count; k++)
+            if (!has_record(found, &anchor->records[k]))
+                return false;
+    }
+    return true;
+}
+
+bool anchors_agree(const struct anchors *a, const struct anchors *b)
+{
+    return has_all(a, b) && has_all(b, a);
 }
 
 struct anchors_reading {

@@ -34,7 +34,7 @@ enum dnssec_verdict validation_limit(struct validation *validation, const char *
 const struct anchor *context_anchor(const struct dnssec_context *context, const uint8_t *owner, size_t len,
                                     uint16_t type);
 /* The anchor that decides about data of this owner and type; NULL: none does, so the data is insecure. */
-const struct anchor *zones_anchor(const struct validation *validation, const uint8_t *owner, size_t len, uint16_t type);
+const struct anchor *zones_anchor(struct validation *validation, const uint8_t *owner, size_t len, uint16_t type);
 /* SECURE: *out has the keys of the zone. INSECURE: the zone is. BOGUS: the keys are bogus, and the reason is noted; or
  * there is no zone of this name, and *out is set to a fact without keys. */
 enum dnssec_verdict zones_keys(struct validation *validation, const uint8_t *apex, size_t len, const struct fact **out);

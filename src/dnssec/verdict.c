@@ -23,7 +23,7 @@ struct validation *validation_new(const struct key *key)
     validation->qname_len = key->name_len;
     validation->qtype = key->type;
     validation->result.ede_code = EDE_NONE;
-    validation->result.life_s = UINT32_MAX;
+    validation->result.life_s = validation->result.ends_s = UINT32_MAX;
     return validation;
 }
 

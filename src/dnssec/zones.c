@@ -51,21 +51,45 @@ static size_t owner_skip(const uint8_t *owner, size_t len, uint16_t type)
     return type == TYPE_DS && len > 1 ? 1 + (size_t)*owner : 0;
 }
 
+/* The closest anchor, positive or negative. NULL: none. */
+static const struct anchor *closest(const struct dnssec_context *context, const uint8_t *name, size_t len)
+{
+    const struct anchor *anchor = anchors_closest(context->anchors, name, len, context->now_ms);
+    const struct anchor *more = context->more ? anchors_closest(context->more, name, len, context->now_ms) : NULL;
+    return more && (!anchor || more->len >= anchor->len) ? more : anchor;
+}
+
+static bool is_positive(const struct dnssec_context *context, const struct anchor *anchor)
+{
+    return anchor && !anchor->negative &&
+           (context->within.len == 0 ||
+            name_is_under(anchor->name, anchor->len, context->within.data, context->within.len));
+}
+
 const struct anchor *context_anchor(const struct dnssec_context *context, const uint8_t *owner, size_t len,
                                     uint16_t type)
 {
     size_t skip = owner_skip(owner, len, type);
-    const struct anchor *anchor = anchors_closest(context->anchors, owner + skip, len - skip, context->now_ms);
-    if (!anchor || anchor->negative)
-        return NULL;
-    if (context->within.len > 0 && !name_is_under(anchor->name, anchor->len, context->within.data, context->within.len))
-        return NULL;
-    return anchor;
+    const struct anchor *anchor = closest(context, owner + skip, len - skip);
+    return is_positive(context, anchor) ? anchor : NULL;
 }
 
-const struct anchor *zones_anchor(const struct validation *validation, const uint8_t *owner, size_t len, uint16_t type)
+/* A verdict that a negative anchor decides holds until its end. */
+static void note_end(struct validation *validation, const struct anchor *negative)
 {
-    return context_anchor(validation->context, owner, len, type);
+    uint64_t left_s = (negative->until_ms - validation->context->now_ms + 999) / 1000;
+    if (left_s < validation->result.ends_s)
+        validation->result.ends_s = (uint32_t)left_s;
+}
+
+const struct anchor *zones_anchor(struct validation *validation, const uint8_t *owner, size_t len, uint16_t type)
+{
+    const struct dnssec_context *context = validation->context;
+    size_t skip = owner_skip(owner, len, type);
+    const struct anchor *anchor = closest(context, owner + skip, len - skip);
+    if (anchor && anchor->negative && anchor->until_ms)
+        note_end(validation, anchor);
+    return is_positive(context, anchor) ? anchor : NULL;
 }
 
 /* --- keys --- */

@@ -56,6 +56,17 @@ static void note_ask(struct record *record, const struct ask *ask, uint64_t rece
     record->session = sessions[report.session];
 }
 
+/* The attempt's times go on until now. */
+static void note_validation(struct record *record, const struct lookup *lookup, uint64_t received_ms)
+{
+    uint64_t from_ms = lookup->validating_ms > received_ms ? lookup->validating_ms : received_ms;
+    if (!lookup->validating_ms)
+        return;
+    uint32_t all = (uint32_t)(record->ended_ms - from_ms), answer = record->phase_ms[PHASE_ANSWER];
+    record->phase_ms[PHASE_VALIDATE] = all < answer ? all : answer;
+    record->phase_ms[PHASE_ANSWER] = answer - record->phase_ms[PHASE_VALIDATE];
+}
+
 static void note_outcome(struct record *record, const struct query_outcome *outcome)
 {
     size_t len = outcome->text_len < EDE_TEXT ? outcome->text_len : EDE_TEXT;
@@ -84,6 +95,7 @@ static void make_record(struct record *record, const struct query *query, const 
     note_outcome(record, outcome);
     note_ask(record, &lookup->ask, received_ms);
     note_store(record, lookup, received_ms);
+    note_validation(record, lookup, received_ms);
 }
 
 /* --- storing it --- */

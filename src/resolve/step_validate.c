@@ -2,6 +2,7 @@
 /* dnssec: the trust anchors, as a step without a part in the walk; lookups use its state (validate.c). */
 #include <errno.h>
 #include <string.h>
+#include "base/clock.h"
 #include "base/errors.h"
 #include "base/lines.h"
 #include "base/mem.h"
@@ -62,14 +63,18 @@ static int read_file(struct anchors *anchors, const char *path, FILE *errors)
     return status;
 }
 
+/* Those whose time is over are left out. */
 static int add_negative(struct anchors *anchors, const struct config *config)
 {
     int status = 0;
+    int64_t now_s = clock_wall_s(), until_s;
     for (size_t i = 0; status == 0 && i < config->dnssec.negative_count; i++) {
         uint8_t name[NAME_MAX_WIRE];
-        int len = name_from_text(name, config->dnssec.negative[i]);
-        if (len > 0)
+        int len = config_negative(config->dnssec.negative[i], name, &until_s);
+        if (len > 0 && until_s == 0)
             status = anchors_add_negative(anchors, name, (size_t)len, 0);
+        else if (len > 0 && until_s > now_s)
+            status = anchors_add_negative(anchors, name, (size_t)len, clock_ms() + (uint64_t)(until_s - now_s) * 1000);
     }
     return status;
 }
@@ -142,6 +147,9 @@ static void configure(void *state, const void *snapshot)
 {
     struct validator *validator = state;
     const struct trust *trust = snapshot;
+    /* The verdicts of entries depend on the anchors. */
+    if (trust && validator->anchors && !anchors_agree(trust->anchors, validator->anchors))
+        cache_flush(validator->resolver->cache);
     validator->anchors = trust ? trust->anchors : NULL;
     /* Proofs that other anchors vouched for are dropped. Out of memory: none are kept. */
     denials_free(validator->denials);
@@ -155,6 +163,7 @@ static void fini(void *state)
     struct validator *validator = state;
     timeouts_fini(&validator->pauses);
     denials_free(validator->denials);
+    anchors_unref(validator->negatives);
     mem_free(validator->room);
     mem_free(validator);
 }

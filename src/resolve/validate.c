@@ -24,6 +24,7 @@ struct dnssec_context validate_context(const struct resolver *resolver, const st
 {
     struct dnssec_context context = {
         .anchors = validator_of(resolver)->anchors,
+        .more = negatives_of(validator_of(resolver)),
         .now_ms = loop_now(resolver->loop),
         .now_s = clock_wall_s(),
         .may_be_behind = verifytime_may_be_behind(),
@@ -104,12 +105,28 @@ static void tell(struct lookup *lookup, const char *text)
                 (int)(of ? (size_t)(of - text) : strlen(text)), text);
 }
 
+static void count_bogus(struct counters *counters, int ede_code)
+{
+    static const enum counter by_reason[] = {
+        [EDE_BOGUS - EDE_BOGUS] = COUNTER_dnssec_bogus_signature,
+        [EDE_SIGNATURE_EXPIRED - EDE_BOGUS] = COUNTER_dnssec_bogus_expired,
+        [EDE_SIGNATURE_NOT_YET_VALID - EDE_BOGUS] = COUNTER_dnssec_bogus_not_yet,
+        [EDE_DNSKEY_MISSING - EDE_BOGUS] = COUNTER_dnssec_bogus_no_key,
+        [EDE_RRSIGS_MISSING - EDE_BOGUS] = COUNTER_dnssec_bogus_unsigned,
+        [EDE_NO_ZONE_KEY - EDE_BOGUS] = COUNTER_dnssec_bogus_no_zone_key,
+        [EDE_NSEC_MISSING - EDE_BOGUS] = COUNTER_dnssec_bogus_no_proof,
+    };
+    counter_add(counters, COUNTER_dnssec_bogus, 1);
+    counter_add(counters, by_reason[ede_code - EDE_BOGUS], 1);
+}
+
 /* The response becomes SERVFAIL; lookup_finish does the rest. */
 static void refuse(struct lookup *lookup, int ede_code, const char *text, bool limited)
 {
     struct answer *answer = lookup->answer;
     bool bogus = ede_code >= EDE_BOGUS && ede_code <= EDE_NSEC_MISSING; /* else keys or DS could not be had */
-    counter_add(lookup->resolver->counters, COUNTER_dnssec_bogus, bogus);
+    if (bogus)
+        count_bogus(lookup->resolver->counters, ede_code);
     counter_add(lookup->resolver->counters, COUNTER_dnssec_limited, limited);
     lookup->ede_is_ours = true;
     answer->rcode = RCODE_SERVFAIL;
@@ -166,6 +183,8 @@ static bool apply(struct lookup *lookup, enum dnssec_verdict verdict)
     lookup->is_unsettled = result->unsettled || (secure && result->life_s == 0); /* else 0 means: no limit */
     if (secure)
         lookup->life_s = result->life_s;
+    else if (result->ends_s < UINT32_MAX)
+        lookup->life_s = result->ends_s;
     else
         note_reason(lookup->answer, result->ede_code, result->ede_text);
     lookup->ede_is_ours = !secure && result->ede_code != EDE_NONE;
@@ -319,6 +338,7 @@ bool lookup_validate(struct lookup *lookup)
     if (upstream_dnssec(lookup->plan) != DNSSEC_MODE_VALIDATE || (lookup->key.flags & KEY_CD) ||
         lookup->key.class != CLASS_IN || rcode_is_failure(answer->rcode) || answer->rcode == RCODE_NOTIMP)
         return false;
+    lookup->validating_ms = loop_now(lookup->resolver->loop);
     if (!lookup->validation)
         lookup->validation = mem_zalloc(1, sizeof *lookup->validation);
     if (lookup->validation) {

@@ -75,7 +75,7 @@ static void ask_at(struct lookup *lookup, const uint8_t *suffix, unsigned labels
 void lookup_ask_ahead(struct lookup *lookup)
 {
     const struct resolver *resolver = lookup->resolver;
-    const struct validator *validator = validator_of(resolver);
+    struct validator *validator = validator_of(resolver);
     const struct key *key = &lookup->key;
     unsigned labels = name_labels(key->name), left = AHEAD_MOST, last = labels > 2 ? labels - 1 : labels;
     struct bytes zone;
@@ -85,7 +85,9 @@ void lookup_ask_ahead(struct lookup *lookup)
         return;
     const struct anchor *anchor =
         anchors_closest(validator->anchors, key->name, key->name_len, loop_now(resolver->loop));
-    if (!anchor || anchor->negative)
+    const struct anchors *negatives = negatives_of(validator);
+    if (!anchor || anchor->negative ||
+        (negatives && anchors_closest(negatives, key->name, key->name_len, loop_now(resolver->loop))))
         return;
     for (unsigned i = name_labels(anchor->name); i <= last && left > 0 && !ends; i++) {
         const uint8_t *suffix = key->name;

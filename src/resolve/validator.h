@@ -24,6 +24,8 @@ struct validator {
     struct timeouts pauses;        /* of lookups whose validation continues in a later turn */
     const struct anchors *anchors; /* of the snapshot; NULL: dnssec.mode is not `validate` */
     struct denials *denials;       /* NULL: none are kept */
+    struct anchors *negatives;     /* a copy of those added at run time; NULL: none */
+    unsigned negatives_version;    /* that were copied */
 };
 
 /* The validation of one lookup; in memory of its own, from the first response on. */
@@ -44,6 +46,10 @@ void validate_resume(struct timeout *pause);
 
 /* The context of validation for data of this key. */
 struct dnssec_context validate_context(const struct resolver *resolver, const struct key *key);
+
+/* --- negatives.c --- */
+/* The negative anchors that were added at run time; NULL: none. Valid until the next call. */
+const struct anchors *negatives_of(struct validator *validator);
 
 /* --- denied.c --- */
 /* Keeps the proofs of a secure response for other names. */

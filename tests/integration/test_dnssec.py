@@ -7,11 +7,13 @@ import os
 import random
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
 import tempfile
 import threading
+import time
 
 import dns.dnssec
 import dns.flags
@@ -24,6 +26,8 @@ import signed
 import signedtree
 import wire
 from clients import UdpClient
+from processes import free_port
+from realservers import Server
 from test_control import post
 from test_ctl import ctl
 from test_defences import counters
@@ -242,6 +246,81 @@ def test_unbound_agrees(daemon, validating_unbound):
                 wrong.append((name, rdtype, verdict(one), verdict(other), errors(one)))
     print(len(pairs), dict(seen))
     assert not wrong, wrong
+
+
+class Kresd(Server):
+    """Knot Resolver, which forwards to a port and validates."""
+    kind = "kresd"
+
+    def __init__(self, directory, tree, port):
+        directory.mkdir()
+        self.port = free_port("127.0.0.1")
+        anchors = directory / "anchors"
+        anchors.write_text(tree.anchor_file.read_text())
+        config = directory / "kresd.conf"
+        config.write_text(f"""\
+net.listen("127.0.0.1", {self.port}, {{kind = "dns"}})
+cache.open(20 * MB, "lmdb://{directory}/cache")
+trust_anchors.add_file("{anchors}", true)
+modules.unload("ta_update")
+modules.unload("ta_signal_query")
+modules.unload("priming")
+policy.add(policy.all(policy.FORWARD("127.0.0.1@{port}")))
+log_level("info")
+log_info(ffi.C.LOG_GRP_SYSTEM, "listening now")
+""")
+        super().__init__(["kresd", "-n", "-c", str(config), str(directory)])
+        self.wait_line("listening now")
+
+
+@pytest.mark.skipif(not shutil.which("kresd"), reason="knot-resolver is not installed")
+def test_knot_resolver_agrees(daemon, named, tree, tmp_path, cleanup):
+    kresd = Kresd(tmp_path / "kresd", tree, named.plain_port)
+    cleanup.callback(kresd.end)
+    pairs = signedtree.pairs()
+    pairs = pairs if PAIRS >= len(pairs) else random.sample(pairs, PAIRS)
+    wrong, seen = [], collections.Counter()
+    with daemon.udp() as ours, UdpClient("127.0.0.1", kresd.port) as theirs:
+        for name, rdtype in pairs:
+            one, other = ours.ask(name, rdtype, do=True), theirs.ask(name, rdtype, do=True)
+            seen[verdict(one)] += 1
+            same = verdict(one) == verdict(other) and (verdict(one) == "bogus" or one.rcode() == other.rcode())
+            if not same and not explained_for_knot(name, rdtype):
+                wrong.append((name, rdtype, verdict(one), verdict(other), errors(one)))
+    print(len(pairs), dict(seen))
+    assert not wrong, wrong
+
+
+def explained_for_knot(name, rdtype):
+    return False
+
+
+def test_keys_and_algorithms_roll_over(make_daemon, named, tree):
+    """The parent has the DS of both keys; the old key signs, then both, then the new one. No response is bogus at any time."""
+    daemon = make_daemon(named, workers=1, dnssec=settings(tree))
+    zones = ("rollkey.example", "rollalg.example")
+
+    def tags(client, zone):
+        response = client.ask(zone, "DNSKEY", do=True)
+        assert response.flags & wire.AD, (zone, errors(response))
+        return {dns.dnssec.key_id(key) for rrset in response.answer if rrset.rdtype == dns.rdatatype.DNSKEY for key in rrset}
+
+    with daemon.udp() as client:
+        old = {zone: tags(client, zone) for zone in zones}
+        for first, last in ((0, 2), (1, 2)):
+            for zone in zones:
+                tree.roll(f"{zone}.", tree.rolling[f"{zone}."][2][first:last])
+            os.kill(named.pid, signal.SIGHUP)
+            deadline = time.monotonic() + 15
+            while not all(len(tags(client, zone)) == last - first and tags(client, zone) != old[zone] for zone in zones):
+                assert time.monotonic() < deadline
+                for zone in zones:
+                    for name, rdtype in (("www", "A"), ("www", "TXT"), (f"x{random.random()}", "A")):
+                        response = client.ask(f"{name}.{zone}", rdtype, do=True)
+                        assert response.flags & wire.AD, (name, zone, errors(response))
+                time.sleep(0.05)
+        for zone in zones:
+            assert not tags(client, zone) & old[zone]
 
 
 @pytest.mark.parametrize("mode", ["validate", "upstream", "off"])
@@ -497,3 +576,77 @@ def test_a_flush_a_reload_and_the_option_end_it(make_reloadable, named, tree):  
     assert response.rcode() == NXDOMAIN and not response.flags & wire.AD
     daemon.reload(dnssec=settings(tree, aggressive=False), cache={"nxdomain-cut": "no"})
     assert taken(5) > 0 and taken(6) > 0
+
+
+# Negative trust anchors at run time; status.
+
+def test_negative_anchors_at_run_time(make_reloadable, named, tree, public_path):  # noqa: F811
+    state = public_path / "state"
+    state.mkdir()
+    state.chmod(0o777)
+    more = {"workers": 1, "dnssec": settings(tree), "cache": {"save-file": str(state / "cache")}}
+    daemon = make_reloadable(named, **more)
+    assert daemon.ask("www.expired.example", do=True).rcode() == SERVFAIL
+    assert daemon.ask("www.alg13.example", do=True).flags & wire.AD
+    assert "not validated for 2h" in ctl(daemon, "dnssec", "negative", "add", "expired.example", "--for", "2h")
+    ctl(daemon, "dnssec", "negative", "add", "alg13.example")
+    response = daemon.ask("www.expired.example", do=True)
+    assert wire.addresses(response) == ["192.0.2.80"] and not response.flags & wire.AD
+    assert not daemon.ask("www.alg13.example", do=True).flags & wire.AD  # the entry was flushed
+    shown = json.loads(ctl(daemon, "--json", "dnssec", "negative", "list"))["negative"]
+    assert [(one["name"], one["from"]) for one in shown] == [("expired.example.", "run time"), ("alg13.example.", "run time")]
+    assert 7100 < shown[0]["left_s"] <= 7200 and 3500 < shown[1]["left_s"] <= 3600
+    daemon.reload(**more)
+    assert daemon.ask("mail.expired.example", do=True).rcode() == 0
+    ctl(daemon, "dnssec", "negative", "remove", "alg13.example")
+    assert daemon.ask("www.alg13.example", do=True).flags & wire.AD
+    daemon.stop()
+    saved = state / "negative-anchors"
+    assert "expired.example." in saved.read_text() and "alg13" not in saved.read_text()
+
+    daemon = make_reloadable(named, **more)
+    assert daemon.ask("www.expired.example", do=True).rcode() == 0
+    daemon.stop()
+    saved.write_text(saved.read_text() + "99999999999 99 not..a..name\n")
+    daemon = make_reloadable(named, **more)
+    daemon.wait_line("ignoring the rest of .*negative-anchors: damaged")
+    ctl(daemon, "dnssec", "negative", "remove", "expired.example")
+    assert daemon.ask("www.expired.example", do=True).rcode() == SERVFAIL and not saved.exists()
+
+
+def test_a_negative_anchor_ends(make_daemon, named, tree):
+    daemon = make_daemon(named, workers=1, dnssec=settings(tree, negative=["forged.example until 2001-01-01"]))
+    assert daemon.ask("www.forged.example", do=True).rcode() == SERVFAIL
+    ctl(daemon, "dnssec", "negative", "add", "expired.example", "--for", "2s")
+    response = daemon.ask("www.expired.example", do=True)
+    assert response.rcode() == 0 and all(rrset.ttl <= 2 for rrset in response.answer)
+    deadline = time.monotonic() + 10
+    while daemon.ask("www.expired.example", do=True).rcode() != SERVFAIL:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_other_anchors_in_the_file_flush_the_cache(make_daemon, named, tree, public_path):
+    anchors = public_path / "anchors"
+    anchors.write_text(tree.anchor_file.read_text())
+    daemon = make_daemon(named, workers=1, dnssec=settings(tree, **{"trust-anchors": str(anchors)}))
+    assert not daemon.ask("www.island.unsigned.example", do=True).flags & wire.AD
+    anchors.write_text(anchors.read_text() + "".join(tree.own["island.unsigned.example."]))
+    deadline = time.monotonic() + 10
+    while not daemon.ask("www.island.unsigned.example", do=True).flags & wire.AD:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_the_status_counts_verdicts_by_reason(daemon):
+    for name in ("www.alg13.example", "www.unsigned.example", "www.forged.example", "www.nosig.example"):
+        daemon.ask(name, do=True)
+    status = json.loads(ctl(daemon, "--json", "status"))["dnssec"]
+    assert status["mode"] == "validate" and status["secure"] > 0 and status["insecure"] > 0 and status["bogus"] == 2
+    assert {one["reason"]: one["count"] for one in status["bogus_by_reason"] if one["count"]} == {
+        "wrong signature": 1, "no signature": 1}
+    assert re.search(r"^dnssec    \d+ secure, \d+ insecure, 2 bogus: 1 wrong signature, 1 no signature$", ctl(daemon, "status"), re.M)
+    counted = counters(daemon)
+    assert counted["dnssec_bogus_signature"] == counted["dnssec_bogus_unsigned"] == 1
+    record = json.loads(ctl(daemon, "--json", "explain", "last-failed"))["records"][0]
+    assert "validation" in [phase["phase"] for phase in record["phases"]]
