@@ -170,6 +170,7 @@
     X(dnssec_denied, "queries answered from proofs in the cache that a name or type does not exist (RFC 8198)")        \
     X(dnssec_proofs, "proofs put into the cache for that, or renewed")                                                 \
     X(dnssec_proofs_evicted, "of them dropped for lack of room")                                                       \
+    X(dnssec_remembered, "signatures that were not checked again, because the same ones had been verified")            \
     X(dnssec_signatures, "signatures checked")                                                                         \
     X(memory_failed, "memory allocations of dotstub that failed; those of libraries are not counted")
 

@@ -14,6 +14,7 @@
 #include "dns/key.h"
 #include "dns/message.h"
 #include "dnssec/anchors.h"
+#include "dnssec/verified.h"
 
 enum dnssec_verdict {
     DNSSEC_PAUSE,    /* this step has cost enough: continue later, so that other work is done meanwhile */
@@ -26,6 +27,7 @@ enum dnssec_verdict {
 struct dnssec_context {
     const struct anchors *anchors;
     const struct anchors *more; /* negative ones besides; NULL: none */
+    struct verified *verified;  /* signatures that need not be verified again; NULL: none are remembered */
     /* Only anchors at or below this name count; of length 0: all anchors. For routes that are insecure. */
     struct bytes within;
     uint64_t now_ms;    /* clock_ms, for negative anchors */
@@ -53,6 +55,7 @@ struct dnssec_result {
     bool unsettled;  /* INSECURE because the clock may be behind: not to be kept */
     bool limited;    /* BOGUS because of a limit on work */
     unsigned checks; /* signatures checked so far */
+    unsigned remembered; /* signatures that had been verified before */
 };
 
 /* No verdict yet. */

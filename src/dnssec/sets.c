@@ -142,6 +142,8 @@ static enum dnssec_verdict check_with(struct validation *validation, struct rrse
 {
     const struct rrset_record *record = NULL;
     enum dnssec_verdict verdict;
+    struct signature_work work = {validation->context->verified, &validation->result.checks,
+                                  &validation->result.remembered, &validation->spent};
     for (unsigned i = set->first_sig; i != RRSET_NONE; i = record->next) {
         struct signature signature;
         record = &validation->sets->record[i];
@@ -150,7 +152,7 @@ static enum dnssec_verdict check_with(struct validation *validation, struct rrse
             !is_timely(validation, &signature, worst))
             continue;
         enum signature_result result =
-            signature_verify(form, &signature, keys, key_count, &validation->result.checks, &validation->spent);
+            signature_verify(form, &signature, keys, key_count, &work);
         if (result == SIGNATURE_VALID)
             return accept(validation, set, &signature);
         if (is_over(validation, result, &verdict))

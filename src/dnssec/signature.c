@@ -192,10 +192,33 @@ static enum signature_result make_signed(struct signed_set *set, const struct si
 /* The bytes that are hashed in about the time of one unit of crypto_cost. */
 enum { HASHED_PER_UNIT = 16384 };
 
+/* True if the signature is of this data and key. */
+static bool check(const struct signature *signature, const struct zone_key *key, struct bytes data,
+                  const struct signature_work *work)
+{
+    struct bytes raw = {key->rdata.data + DNSKEY_KEY, key->rdata.len - DNSKEY_KEY};
+    struct wide_hash hash;
+    *work->spent += (unsigned)(data.len / HASHED_PER_UNIT);
+    if (work->verified) {
+        hash = verified_hash(data, key->rdata, signature->raw);
+        if (verified_has(work->verified, hash)) {
+            ++*work->remembered;
+            return true;
+        }
+    }
+    ++*work->checks;
+    *work->spent += crypto_cost(key->algorithm);
+    if (crypto_verify(key->algorithm, raw, data, signature->raw) != CRYPTO_VALID)
+        return false;
+    if (work->verified)
+        verified_add(work->verified, hash);
+    return true;
+}
+
 /* The signed data is made when the first key fits, so that signatures without a key cost little. */
 static enum signature_result try_keys(struct signed_set *set, const struct signature *signature,
-                                      const struct zone_key *keys, unsigned key_count, unsigned *checks,
-                                      unsigned *spent, struct buffer *data)
+                                      const struct zone_key *keys, unsigned key_count,
+                                      const struct signature_work *work, struct buffer *data)
 {
     enum signature_result result = SIGNATURE_NO_KEY;
     unsigned tried = 0;
@@ -208,16 +231,13 @@ static enum signature_result try_keys(struct signed_set *set, const struct signa
         result = SIGNATURE_WRONG;
         if (set->pair++ < set->set->failed)
             continue;
-        if (*checks >= SIGNATURE_CHECKS)
+        if (*work->checks >= SIGNATURE_CHECKS)
             return SIGNATURE_LIMIT;
-        if (*spent >= SIGNATURE_STEP)
+        if (*work->spent >= SIGNATURE_STEP)
             return SIGNATURE_PAUSE;
         if (buffer_bytes(data).len == 0 && (result = make_signed(set, signature, data)) != SIGNATURE_VALID)
             return result;
-        ++*checks;
-        *spent += crypto_cost(key->algorithm) + (unsigned)(buffer_bytes(data).len / HASHED_PER_UNIT);
-        struct bytes raw = {key->rdata.data + DNSKEY_KEY, key->rdata.len - DNSKEY_KEY};
-        if (crypto_verify(key->algorithm, raw, buffer_bytes(data), signature->raw) == CRYPTO_VALID)
+        if (check(signature, key, buffer_bytes(data), work))
             return SIGNATURE_VALID;
         set->set->failed++;
         result = SIGNATURE_WRONG;
@@ -226,13 +246,12 @@ static enum signature_result try_keys(struct signed_set *set, const struct signa
 }
 
 enum signature_result signature_verify(struct signed_set *set, const struct signature *signature,
-                                       const struct zone_key *keys, unsigned key_count, unsigned *checks,
-                                       unsigned *spent)
+                                       const struct zone_key *keys, unsigned key_count, struct signature_work *work)
 {
     struct buffer data = {NULL, 0, 0, 0};
     if (!crypto_supports_algorithm(signature->algorithm))
         return SIGNATURE_UNSUPPORTED;
-    enum signature_result result = try_keys(set, signature, keys, key_count, checks, spent, &data);
+    enum signature_result result = try_keys(set, signature, keys, key_count, work, &data);
     buffer_free(&data);
     return result;
 }

@@ -6,6 +6,7 @@
 #ifndef DOTSTUB_DNSSEC_SIGNATURE_H
 #define DOTSTUB_DNSSEC_SIGNATURE_H
 
+#include "dnssec/verified.h"
 #include "rrsets.h"
 
 enum {
@@ -69,10 +70,14 @@ struct signed_set {
 };
 /* Frees it; one whose members behind `set` are zeroed may be freed, too. */
 void signed_set_free(struct signed_set *set);
+/* The work of a response. */
+struct signature_work {
+    struct verified *verified;    /* signatures that were verified before cost nothing; NULL: none are remembered */
+    unsigned *checks, *remembered, *spent;
+};
 /* Verifies with the keys that have its tag and algorithm. Each attempt adds 1 to *checks, and its cost to *spent. After
  * SIGNATURE_PAUSE call it again for the same signatures in the same order, with a new signed_set. */
 enum signature_result signature_verify(struct signed_set *set, const struct signature *signature,
-                                       const struct zone_key *keys, unsigned key_count, unsigned *checks,
-                                       unsigned *spent);
+                                       const struct zone_key *keys, unsigned key_count, struct signature_work *work);
 
 #endif

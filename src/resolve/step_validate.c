@@ -154,6 +154,12 @@ static void configure(void *state, const void *snapshot)
     /* Proofs that other anchors vouched for are dropped. Out of memory: none are kept. */
     denials_free(validator->denials);
     validator->denials = NULL;
+    if (trust && !validator->verified)
+        validator->verified = verified_new();
+    if (!trust) {
+        verified_free(validator->verified);
+        validator->verified = NULL;
+    }
     if (trust && trust->denials > 0)
         (void)(denials_new(&validator->denials, trust->denials) < 0);
 }
@@ -163,6 +169,7 @@ static void fini(void *state)
     struct validator *validator = state;
     timeouts_fini(&validator->pauses);
     denials_free(validator->denials);
+    verified_free(validator->verified);
     anchors_unref(validator->negatives);
     mem_free(validator->room);
     mem_free(validator);

@@ -24,6 +24,7 @@ struct dnssec_context validate_context(const struct resolver *resolver, const st
 {
     struct dnssec_context context = {
         .anchors = validator_of(resolver)->anchors,
+        .verified = validator_of(resolver)->verified,
         .more = negatives_of(validator_of(resolver)),
         .now_ms = loop_now(resolver->loop),
         .now_s = clock_wall_s(),
@@ -170,6 +171,7 @@ static bool apply(struct lookup *lookup, enum dnssec_verdict verdict)
     bool secure = verdict == DNSSEC_SECURE;
     lookup->validation->checks += result->checks;
     counter_add(counters, COUNTER_dnssec_signatures, result->checks);
+    counter_add(counters, COUNTER_dnssec_remembered, result->remembered);
     if (verdict == DNSSEC_BOGUS)
         return reject(lookup, result->ede_code == EDE_NONE ? EDE_BOGUS : result->ede_code, result->ede_text,
                       result->limited);
@@ -185,7 +187,7 @@ static bool apply(struct lookup *lookup, enum dnssec_verdict verdict)
         lookup->life_s = result->life_s;
     else if (result->ends_s < UINT32_MAX)
         lookup->life_s = result->ends_s;
-    else
+    if (!secure)
         note_reason(lookup->answer, result->ede_code, result->ede_text);
     lookup->ede_is_ours = !secure && result->ede_code != EDE_NONE;
     return false;

@@ -24,6 +24,7 @@ struct validator {
     struct timeouts pauses;        /* of lookups whose validation continues in a later turn */
     const struct anchors *anchors; /* of the snapshot; NULL: dnssec.mode is not `validate` */
     struct denials *denials;       /* NULL: none are kept */
+    struct verified *verified;     /* NULL: no signature is remembered */
     struct anchors *negatives;     /* a copy of those added at run time; NULL: none */
     unsigned negatives_version;    /* that were copied */
 };

@@ -183,6 +183,15 @@ def test_block_lists(make_daemon, server, public_path):
     assert not contract.unseen("block list", "block test", "unblock")
 
 
+def test_negative_anchors(make_daemon, server):
+    daemon, contract = make_daemon(server, dnssec={"negative": ["a.example until 2099-12-31"]}), Contract()
+    for title, *arguments in (("dnssec negative", "add", "b.example"), ("dnssec negative list", "list"), ("dnssec negative", "remove", "b.example")):
+        done = call("-c", daemon.config_file, "--json", "dnssec", "negative", *arguments)
+        assert done.stdout, done.stderr
+        contract.check(title, done.stdout)
+    assert not contract.unseen("dnssec negative", "dnssec negative list")
+
+
 def test_reload(make_public, server):
     daemon, contract = make_public(server), Contract()
     path = daemon.config["control"]["socket"]

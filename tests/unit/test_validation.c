@@ -160,6 +160,41 @@ static void signed_data_is_secure(void **state)
     assert_false(validation_keeps(validation, 2)); /* nothing vouches for the NS */
 }
 
+/* Each run is a validation of its own. */
+static enum dnssec_verdict run_again(const struct signer *signer)
+{
+    validation_free(validation);
+    validation = NULL;
+    (void)run("www.example.", TYPE_A);
+    give_keys(signer, 1);
+    return run("www.example.", TYPE_A);
+}
+
+static void a_signature_is_verified_once(void **state)
+{
+    (void)state;
+    struct signer other = example;
+    context.verified = verified_new();
+    assert_non_null(context.verified);
+    message_start(&message, "www.example.", TYPE_A, 0);
+    message_signed(&message, &example, 0, "www.example.", TYPE_A, ADDRESS);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(run_again(&example), DNSSEC_SECURE);
+        assert_int_equal(result()->checks, i == 0);
+        assert_int_equal(result()->remembered, i > 0);
+    }
+    other.dnskey[20] ^= 1; /* another key with the tag of the first one */
+    other.dnskey[22] ^= 1;
+    message.wire[message.answer.len - 1] ^= 1;
+    is_bogus(run_again(&example), EDE_BOGUS);
+    assert_int_equal(result()->remembered, 0);
+    message.wire[message.answer.len - 1] ^= 1;
+    assert_int_not_equal(run_again(&other), DNSSEC_SECURE);
+    context.now_s = SIGNER_NOW + 5000; /* expired, although it is remembered */
+    is_bogus(run_again(&example), EDE_SIGNATURE_EXPIRED);
+    verified_free(context.verified);
+}
+
 static void changed_data_is_bogus(void **state)
 {
     (void)state;
@@ -721,6 +756,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(signed_data_is_secure),
+        TEST(a_signature_is_verified_once),
         TEST(changed_data_is_bogus),
         TEST(an_added_record_is_bogus),
         TEST(a_repeated_record_counts_once),
