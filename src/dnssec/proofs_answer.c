@@ -20,7 +20,7 @@ struct choosing {
     uint64_t now_ms;
     struct proof *chosen[CHOSEN_MAX];
     struct rrset sets[CHOSEN_MAX]; /* only the owners are set */
-    unsigned count;
+    unsigned count, hashes;        /* chosen; SHA-1 computations of choose_nsec3, in all zones */
 };
 
 /* --- choosing the records --- */
@@ -61,12 +61,11 @@ static void choose_nsec(struct choosing *choosing)
         choose(choosing, find_nsec(choosing, wildcard, &equal));
 }
 
-static bool hash_name(const struct choosing *choosing, const uint8_t *name, size_t len, unsigned *hashes,
-                      uint8_t out[CRYPTO_HASH])
+static bool hash_name(struct choosing *choosing, const uint8_t *name, size_t len, uint8_t out[CRYPTO_HASH])
 {
     const struct proof_zone *zone = choosing->zone;
-    *hashes += zone->iterations + 1u;
-    return *hashes <= PROOF_HASHES &&
+    choosing->hashes += zone->iterations + 1u;
+    return choosing->hashes <= PROOF_HASHES &&
            crypto_hash((struct bytes){name, len}, (struct bytes){zone->salt, zone->salt_len}, zone->iterations, out);
 }
 
@@ -85,18 +84,18 @@ static void choose_nsec3(struct choosing *choosing)
     uint8_t hash[CRYPTO_HASH], wildcard[NAME_MAX_WIRE];
     const uint8_t *at = key->name;
     struct proof *closer = NULL;
-    unsigned hashes = 0, least = name_labels(choosing->zone->apex);
+    unsigned least = name_labels(choosing->zone->apex);
     bool equal;
     for (unsigned labels = name_labels(at);; labels--, at += 1 + (size_t)*at) {
         size_t len = key->name_len - (size_t)(at - key->name);
-        if (!hash_name(choosing, at, len, &hashes, hash))
+        if (!hash_name(choosing, at, len, hash))
             return;
         struct proof *proof = find_nsec3(choosing, hash, &equal);
         if (equal) {
             choose(choosing, proof);
             size_t wildcard_len = closer ? denial_wildcard(key->name, key->name_len, labels, wildcard) : 0;
             choose(choosing, closer);
-            if (wildcard_len > 0 && hash_name(choosing, wildcard, wildcard_len, &hashes, hash))
+            if (wildcard_len > 0 && hash_name(choosing, wildcard, wildcard_len, hash))
                 choose(choosing, find_nsec3(choosing, hash, &equal));
             return;
         }
@@ -268,6 +267,7 @@ size_t denials_answer(struct denials *denials, const struct key *key, const stru
     choosing.denials = denials;
     choosing.key = key;
     choosing.now_ms = context->now_ms;
+    choosing.hashes = 0;
     const uint8_t *at = key->name;
     /* The DS of a zone is in its parent zone. */
     if (key->type == TYPE_DS && *at)
