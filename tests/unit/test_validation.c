@@ -173,7 +173,7 @@ static enum dnssec_verdict run_again(const struct signer *signer)
 static void a_signature_is_verified_once(void **state)
 {
     (void)state;
-    struct signer other = example;
+    struct signer another = example;
     context.verified = verified_new();
     assert_non_null(context.verified);
     message_start(&message, "www.example.", TYPE_A, 0);
@@ -183,13 +183,13 @@ static void a_signature_is_verified_once(void **state)
         assert_int_equal(result()->checks, i == 0);
         assert_int_equal(result()->remembered, i > 0);
     }
-    other.dnskey[20] ^= 1; /* another key with the tag of the first one */
-    other.dnskey[22] ^= 1;
+    another.dnskey[20] ^= 1; /* another key with the tag of the first one */
+    another.dnskey[22] ^= 1;
     message.wire[message.answer.len - 1] ^= 1;
     is_bogus(run_again(&example), EDE_BOGUS);
     assert_int_equal(result()->remembered, 0);
     message.wire[message.answer.len - 1] ^= 1;
-    assert_int_not_equal(run_again(&other), DNSSEC_SECURE);
+    assert_int_not_equal(run_again(&another), DNSSEC_SECURE);
     context.now_s = SIGNER_NOW + 5000; /* expired, although it is remembered */
     is_bogus(run_again(&example), EDE_SIGNATURE_EXPIRED);
     verified_free(context.verified);
