@@ -33,6 +33,7 @@ enum {
     UNSENT_MAX = 64 * 1024,
     WAITING_MAX = 512,
     TURN_MAX = 1024,
+    SERVE_UDP = 128, /* messages of all connections after which datagrams are received, beside a turn's own time */
     HELD_MAX = 6 * 1024 * 1024,
     STALL_MS = 5000,         /* clients without progress for this long are reset */
     REST_MS = 20,            /* interval at which a listener without a free place tries again */
@@ -76,6 +77,7 @@ struct client {
 
 struct clients {
     struct resolver *resolver;
+    const struct listeners *listeners;
     struct slab slab;
     struct list dirty, hungry;
     struct timeouts idle, stalled, rest, serves;
@@ -83,6 +85,7 @@ struct clients {
     struct loop_flush flush;
     unsigned limit;
     unsigned count;       /* live clients */
+    unsigned taken;       /* messages since datagrams were last received in between */
     unsigned handshaking; /* of them, those whose TLS handshake is not done */
     size_t output_max;    /* limits.tcp-output */
     size_t output;        /* bytes of unsent responses */
@@ -552,6 +555,7 @@ bool client_take(struct client *client, struct bytes wire, struct http2_exchange
         client->waiting++;
     }
     client->messages++;
+    client->clients->taken++;
     return waiting != NULL;
 }
 
@@ -581,6 +585,15 @@ struct resolver *client_resolver(const struct client *client)
     return client->clients->resolver;
 }
 
+/* Datagrams do not wait until the messages of all connections are taken. */
+static void serve_datagrams(struct clients *clients)
+{
+    if (clients->taken < SERVE_UDP)
+        return;
+    clients->taken = 0;
+    listeners_serve(clients->listeners);
+}
+
 static void client_frame(struct stream *stream, uint8_t *message, size_t len)
 {
     struct client *client = client_of(stream);
@@ -596,6 +609,7 @@ static void client_frame(struct stream *stream, uint8_t *message, size_t len)
     if (client_has_enough(client))
         stream_pause(stream);
     client_touch(client);
+    serve_datagrams(client->clients);
 }
 
 /* The TLS handshake is done. */
@@ -895,12 +909,14 @@ void stream_listener_close(struct listener *base)
 
 /* --- places --- */
 
-int clients_new(struct clients **out, struct resolver *resolver, unsigned limit)
+int clients_new(struct clients **out, const struct listeners *listeners, unsigned limit)
 {
+    struct resolver *resolver = listeners->resolver;
     struct clients *clients = mem_zalloc(1, sizeof *clients);
     if (!clients)
         return -ENOMEM;
     clients->resolver = resolver;
+    clients->listeners = listeners;
     clients->limit = limit;
     slab_init(&clients->slab, sizeof(struct client), sizeof(struct client), (size_t)limit + CLOSING_MAX);
     list_init(&clients->dirty);

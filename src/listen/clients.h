@@ -64,7 +64,7 @@ void **client_protocol_state(struct client *client);
 struct resolver *client_resolver(const struct client *client);
 
 /* `limit`: the most clients at a time. 0 or -ENOMEM. */
-int clients_new(struct clients **out, struct resolver *resolver, unsigned limit) MUST_CHECK;
+int clients_new(struct clients **out, const struct listeners *listeners, unsigned limit) MUST_CHECK;
 /* The resolver's configuration has changed. More than `limit` clients may exist for a while. */
 void clients_configure(struct clients *clients, unsigned limit);
 unsigned clients_count(const struct clients *clients);

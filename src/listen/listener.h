@@ -26,6 +26,9 @@ struct listeners {
 extern const struct listener_kind listener_kind_udp, listener_kind_tcp, listener_kind_tls, listener_kind_https,
     listener_kind_http;
 
+/* Calls `serve` of each listener. */
+void listeners_serve(const struct listeners *listeners);
+
 /* True if a view depends on the interface that a query came in on. */
 bool listener_wants_interface(const struct config *config);
 

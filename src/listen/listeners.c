@@ -29,7 +29,7 @@ int listeners_new(struct listeners **out, struct resolver *resolver, unsigned cl
         return -ENOMEM;
     listeners->resolver = resolver;
     list_init(&listeners->all);
-    int status = clients_new(&listeners->clients, resolver, client_limit);
+    int status = clients_new(&listeners->clients, listeners, client_limit);
     if (status < 0) {
         mem_free(listeners);
         return status;
@@ -63,6 +63,15 @@ void listeners_configure(struct listeners *listeners, unsigned client_limit)
         struct listener *listener = container_of(link, struct listener, link);
         if (listener->kind->configure)
             listener->kind->configure(listener);
+    }
+}
+
+void listeners_serve(const struct listeners *listeners)
+{
+    list_for_each(link, &listeners->all) {
+        struct listener *listener = container_of(link, struct listener, link);
+        if (listener->kind->serve)
+            listener->kind->serve(listener);
     }
 }
 

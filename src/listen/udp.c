@@ -303,6 +303,13 @@ fail:
     return status;
 }
 
+static void udp_serve(struct listener *base)
+{
+    struct udp_listener *listener = container_of(base, struct udp_listener, listener);
+    if (!listener->walking && !listener->blocked && !listener->stopped && !listener->flooded)
+        (void)receive(listener);
+}
+
 static void udp_stop(struct listener *base)
 {
     struct udp_listener *listener = container_of(base, struct udp_listener, listener);
@@ -340,6 +347,7 @@ const struct listener_kind listener_kind_udp = {
     .addresses = listener_addresses_plain,
     .open = udp_open,
     .configure = udp_configure,
+    .serve = udp_serve,
     .stop = udp_stop,
     .close = udp_close,
 };

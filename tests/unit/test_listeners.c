@@ -61,8 +61,13 @@ static void noting_close(struct listener *listener)
     note(listener, 'x');
 }
 
-static const struct listener_kind with_all = {"ALL",       SOCK_STREAM,  NULL,        noting_open, noting_configure,
-                                              noting_stop, noting_drain, noting_close};
+static void noting_serve(struct listener *listener)
+{
+    note(listener, 'v');
+}
+
+static const struct listener_kind with_all = {"ALL",        SOCK_STREAM, NULL,         noting_open, noting_configure,
+                                              noting_serve, noting_stop, noting_drain, noting_close};
 static const struct listener_kind with_few = {
     .name = "FEW", .type = SOCK_DGRAM, .open = noting_open, .stop = noting_stop, .close = noting_close};
 
@@ -207,6 +212,28 @@ static void test_each_gets_the_calls_of_its_kind(void **state)
     assert_string_equal(noting[1].told, "sx");
 }
 
+/* 300 messages of one connection in one turn: datagrams are received twice in between. */
+static void test_datagrams_are_received_between_messages(void **state)
+{
+    uint8_t frames[300 * 64];
+    size_t len = 0;
+    struct addr at = address("127.0.0.1@53");
+    (void)state;
+    assert_int_equal(listeners_open(listeners, &(struct listener_spec){&with_all, at}, -1), 0);
+    at = listen_at("TCP", "127.0.0.1");
+    int fd = connected(SOCK_STREAM, &at);
+    assert_true(TURN_UNTIL(counted(COUNTER_tcp_accepted) == 1));
+    for (uint16_t id = 0; id < 300; id++) {
+        size_t message = write_question(frames + len + 2, id, "now.example");
+        write_u16(frames + len, (uint16_t)message);
+        len += 2 + message;
+    }
+    assert_int_equal(send(fd, frames, len, 0), len);
+    assert_true(TURN_UNTIL(counted(COUNTER_queries_received) == 300));
+    assert_string_equal(noting[0].told, "vv");
+    close(fd);
+}
+
 static void test_without_memory_there_are_none(void **state)
 {
     struct listeners *none = NULL;
@@ -229,6 +256,7 @@ int main(void)
         TEST(test_places_are_shared),
         TEST(test_all_listeners_close_in_any_state),
         TEST(test_each_gets_the_calls_of_its_kind),
+        TEST(test_datagrams_are_received_between_messages),
         TEST(test_without_memory_there_are_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
