@@ -59,8 +59,10 @@ class UdpClient:
 class TcpClient:
     """A TCP connection with one server."""
 
-    def __init__(self, address, port, *, make=socket.socket, receive_buffer=None):
+    def __init__(self, address, port, *, source=None, make=socket.socket, receive_buffer=None):
         self.socket = make(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+        if source:
+            self.socket.bind(source)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -140,12 +142,12 @@ class Load:
 
     TOOLS = pathlib.Path(os.environ.get("TEST_TOOLS", "build/tests/tools"))
 
-    def __init__(self, address, port, *, prefix=(), tcp=False, edns=False, **numbers):
+    def __init__(self, address, port, *, prefix=(), tcp=False, tls=False, edns=False, **numbers):
         """Numbers: queries, distinct, first, connections, in_flight, rate, patience (ms); name: a pattern with %u."""
         flags = {"queries": "n", "distinct": "d", "first": "f", "connections": "c", "in_flight": "m", "rate": "r",
                    "patience": "w", "name": "N"}
         command = [*prefix, str(self.TOOLS / "dnsload"), "-s", address, "-p", str(port)]
-        command += ["-t"] * tcp + ["-e"] * edns
+        command += ["-t"] * tcp + ["-T"] * tls + ["-e"] * edns
         for name, value in numbers.items():
             command += ["-" + flags[name], str(value)]
         self.child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -74,6 +74,18 @@ def daemon(make_daemon, server):
 
 
 @pytest.fixture
+def make_listener(make_daemon, server, certs, public_path):
+    """make_listener("dns.lan", ..., limits={...}): a daemon with listen-tls and certificates for these names."""
+    from listening import Listener  # imports tests
+    return lambda *labels, **config: Listener(make_daemon, server, certs, public_path, labels or ("dns.lan",), **config)
+
+
+@pytest.fixture
+def listener(make_listener):
+    return make_listener()
+
+
+@pytest.fixture
 def make_namespace(cleanup):
     def make():
         namespace = Namespace()

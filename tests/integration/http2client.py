@@ -45,8 +45,8 @@ def request_fields(path="/dns-query", method="GET"):
 class HttpsClient:
     """`tls` False: plain HTTP/2. `raw`: says nothing by itself."""
 
-    def __init__(self, port, *, tls=True, alpn=("h2",), ca=None, name="dns.lan", raw=False, window=None):
-        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
+    def __init__(self, port, *, tls=True, alpn=("h2",), ca=None, name="dns.lan", raw=False, window=None, source=None):
+        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE, source)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

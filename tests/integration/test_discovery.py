@@ -16,7 +16,7 @@ import wire
 from daemon import write_config
 from processes import eventually, free_port
 from test_ctl import CTL
-from test_tls_listener import TlsClient
+from listening import TlsClient
 
 NAME, ADDRESS = "dns.home.arpa", "192.168.1.2"
 DISCOVERY = "_dns.resolver.arpa"

@@ -1,55 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""DNS over HTTPS for clients (listen-https, listen-http): protocol, errors, other programs as clients, and clients that misuse HTTP/2."""
+"""DNS over HTTPS for clients (listen-https, listen-http): protocol, errors, other programs as clients. test_abuse.py
+has more clients that misuse it."""
 import base64
-import shutil
 import socket
 import ssl
 import subprocess
-import time
 
 import pytest
 
-import certs as certs_module
 import wire
-from clients import TcpClient
-from daemon import SLACK, Daemon
-from dotserver import DotServer
-from http2client import (CONTINUATION, DATA, GOAWAY, HEADERS, MESSAGE, PING, PREFACE, RST_STREAM, SETTINGS, WINDOW_UPDATE, HttpsClient, fields,
-                         frame, frames, request_fields)
+from daemon import SLACK
+from http2client import (DATA, GOAWAY, HEADERS, MESSAGE, PING, PREFACE, SETTINGS, WINDOW_UPDATE, HttpsClient, fields, frame, frames,
+                         request_fields)
+from listening import BLOCK, KEEPALIVE, PADDING, Service
 from processes import Process, eventually, free_port
 from test_control import control
-
-PADDING, KEEPALIVE = 12, 11
-BLOCK = 468
-
-
-class Service:
-    """A daemon with both listeners, and its server."""
-
-    def __init__(self, directory, certs):
-        directory.chmod(0o755)
-        self.certs, self.directory = certs, directory
-        self.server = DotServer(certs.good)
-        self.https, self.http, self.tls, port = (free_port() for _ in range(4))
-        identity = certs.make("https-listener", certs.authority, names=["dns.lan"])
-        for kind, source in (("crt", identity.chain_file), ("key", identity.key_file)):
-            shutil.copy(source, directory / f"dns.{kind}")
-            (directory / f"dns.{kind}").chmod(0o644)
-        self.daemon = Daemon(directory, [self.server.upstream()], ca_file=certs.ca_file, port=port, **{
-            "listen-https": [f"127.0.0.1@{self.https}"], "listen-http": [f"127.0.0.1@{self.http}", f"127.0.0.2@{self.http}"],
-            "listen-tls": [f"127.0.0.1@{self.tls}"], "http-proxies": ["127.0.0.1"],
-            "tls-server": {"certificate": str(directory / "dns.crt"), "key": str(directory / "dns.key")}})
-
-    def client(self, **options):
-        return HttpsClient(self.http if options.get("tls") is False else self.https, **options)
-
-    def raw(self):
-        client = self.client(tls=False, raw=True)
-        client.socket.sendall(PREFACE + frame(SETTINGS))
-        return client
-
-    def counter(self, name):
-        return control(self.daemon, "/stats").json["counters"][name]
 
 
 @pytest.fixture(scope="module")
@@ -384,40 +349,6 @@ def test_a_proxy_may_name_its_clients(make_daemon, server):
 
 
 # Misuse.
-
-def floods():
-    reset = lambda number: (frame(HEADERS, 5, 1 + 2 * number, request_fields("/dns-query?dns=AAAA")) + frame(RST_STREAM, 0, 1 + 2 * number, b"\0\0\0\x08"))
-    return {
-        "settings": lambda number: frame(SETTINGS),
-        "ping": lambda number: frame(PING, 0, 0, bytes(8)),
-        "rapid reset": reset,
-        "window": lambda number: frame(WINDOW_UPDATE, 0, 0, b"\0\0\0\x01"),
-        "continuation": lambda number: frame(CONTINUATION, 0, 1, b"") if number else frame(HEADERS, 1, 1, request_fields()),
-        "empty data": lambda number: frame(DATA, 0, 1) if number else frame(HEADERS, 4, 1, request_fields(method="POST")),
-        "streams": lambda number: frame(HEADERS, 4, 1 + 2 * number, request_fields(method="POST")),
-        # A field of 3,966 bytes, which is kept, and references to it (RFC 7541 section 6.1).
-        "fields": lambda number: frame(HEADERS, 5, 1 + 2 * number, request_fields() + b"\x40\1x\x7f\xff\x1d" + b"v" * 3966 + b"\xbe" * 8000),
-    }
-
-
-@pytest.mark.parametrize("kind", floods())
-def test_floods_end_the_connection_and_leave_others_alone(service, kind):
-    before = service.counter("https_floods")
-    make = floods()[kind]
-    with service.raw() as client, service.client() as other, service.daemon.udp() as udp:
-        udp.ask("a.example")
-        try:
-            for start in range(0, 100_000, 200):
-                client.socket.sendall(b"".join(make(number) for number in range(start, start + 200)))
-                began = time.monotonic()
-                assert udp.ask("a.example").rcode() == 0
-                assert time.monotonic() - began < 0.05 * SLACK, "hits over UDP wait"
-        except ConnectionError:
-            pass
-        client.closed()
-        assert other.ask("a.example").rcode() == 0
-    assert service.counter("https_floods") == before + 1
-
 
 @pytest.mark.parametrize("data", [frame(HEADERS, 5, 1, b"\xff" * 50), frame(SETTINGS, 0, 0, b"12345"), frame(DATA, 0, 3, b"x"), b"\xff" * 5000,
                                   frame(HEADERS, 5, 2, request_fields()), frame(PING, 0, 0, b"short")],

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Validators that use dotstub: signed names are secure, special-use names do not exist, and none of them is bogus."""
 import contextlib
-import os
 import pathlib
 import shutil
 import subprocess
 
 import pytest
 
+import resolved
 import signed
 import wire
 from clients import UdpClient
@@ -130,45 +130,17 @@ def test_validators_validate(validator):
 
 # systemd-resolved.
 
-UNPACKED = pathlib.Path(__file__).parents[2] / "build-tests/resolved"  # by tests/run
-PLACES = ["/lib", UNPACKED / "lib", UNPACKED / "usr/lib"]
-RESOLVED = next((path for place in PLACES if (path := pathlib.Path(place, "systemd/systemd-resolved")).exists()), None)
-START = r"""
-set -e
-mount -t tmpfs none /run
-mkdir -p /run/systemd/resolve /run/etc
-cp /etc/passwd /etc/group /run/etc
-grep -q '^systemd-resolve:' /etc/passwd || echo 'systemd-resolve:x:990:990::/:/usr/sbin/nologin' >>/run/etc/passwd
-grep -q '^systemd-resolve:' /etc/group || echo 'systemd-resolve:x:990:' >>/run/etc/group
-mount --bind /run/etc/passwd /etc/passwd
-mount --bind /run/etc/group /etc/group
-chown systemd-resolve: /run/systemd/resolve
-mkdir -p /etc/systemd /etc/dnssec-trust-anchors.d
-mount -t tmpfs none /etc/systemd
-mount -t tmpfs none /etc/dnssec-trust-anchors.d
-echo "$ANCHOR" >/etc/dnssec-trust-anchors.d/test.positive
-echo nothing.example >/etc/dnssec-trust-anchors.d/test.negative  # in place of the list that is built in
-printf '[Resolve]\nDNS=%s\nDomains=~.\nDNSSEC=%s\nLLMNR=no\nMulticastDNS=no\nCache=no\n' "$SERVER" "$DNSSEC" >/etc/systemd/resolved.conf
-exec env SYSTEMD_LOG_LEVEL=debug "$RESOLVED"
-"""
+
 @pytest.fixture(params=["yes", "allow-downgrade"])
-def resolved(request, make_daemon, make_namespace, certs, tree, tmp_path, cleanup):
+def stub(request, make_daemon, make_namespace, certs, tree, tmp_path, cleanup):
     """The real one, in namespaces of its own, with a link that is up: a function that asks its stub."""
-    if not RESOLVED:
-        pytest.skip("systemd-resolved is not installed, and tests/run has not unpacked it")
-    namespace = make_namespace().up()
-    namespace.run("ip", "link", "add", "test0", "type", "veth", "peer", "name", "test1")
-    namespace.run("ip", "link", "set", "test1", "up")
-    namespace.run("ip", "address", "add", "192.0.2.77/24", "dev", "test0")
-    namespace.run("ip", "link", "set", "test0", "up")
+    resolved.needed()
+    namespace = resolved.network(make_namespace())
     upstream = signed.Resolver(tmp_path / "resolver", certs, tree, namespace)
     cleanup.callback(upstream.end)
     daemon = make_daemon(upstream, namespace=namespace)
-    process = Process([*namespace.prefix, "unshare", "--mount", "sh", "-c", START], env={
-        **os.environ, "ANCHOR": tree.anchor(), "SERVER": f"127.0.0.1:{daemon.port}", "DNSSEC": request.param,
-        "RESOLVED": str(RESOLVED)})
+    process = resolved.Resolved(namespace, f"127.0.0.1:{daemon.port}", dnssec=request.param, anchor=tree.anchor())
     cleanup.callback(process.end)
-    process.wait_line("Creating stub listener")
 
     def ask(name, rdtype="A"):
         with UdpClient("127.0.0.53", 53, make=namespace.socket) as client:
@@ -181,17 +153,17 @@ def resolved(request, make_daemon, make_namespace, certs, tree, tmp_path, cleanu
     return ask
 
 
-def test_resolved_believes_that_special_names_do_not_exist(resolved):
-    assert resolved("www.example").flags & wire.AD
+def test_resolved_believes_that_special_names_do_not_exist(stub):
+    assert stub("www.example").flags & wire.AD
     for name in SPECIAL:
         if "." in name:  # systemd-resolved asks nobody for others
-            assert resolved(name).rcode() == NXDOMAIN, name
-    secure = resolved("www.example")  # what it saw has not turned validation off
+            assert stub(name).rcode() == NXDOMAIN, name
+    secure = stub("www.example")  # what it saw has not turned validation off
     assert wire.addresses(secure) == ["192.0.2.80"] and secure.flags & wire.AD
 
 
-def test_resolved_takes_local_zones_for_unsigned(resolved):
+def test_resolved_takes_local_zones_for_unsigned(stub):
     for name in DELEGATED:
-        assert resolved(name, "PTR").rcode() == NXDOMAIN, name
-    plain = resolved("www.unsigned")
+        assert stub(name, "PTR").rcode() == NXDOMAIN, name
+    plain = stub("www.unsigned")
     assert wire.addresses(plain) == ["192.0.2.81"] and not plain.flags & wire.AD
