@@ -4,9 +4,9 @@ TESTS += tests/model/run tests/lint/documents tests/lint/english tests/lint/form
 
 # The load generator of the integration tests. Not a check program, since check programs are tests.
 noinst_PROGRAMS = tests/tools/dnsload
-tests_tools_dnsload_SOURCES = tests/tools/dnsload.c tests/bench/tls.c tests/bench/tls.h tests/tools/names.c tests/tools/names.h tests/tools/options.c \
+tests_tools_dnsload_SOURCES = tests/tools/dnsload.c tests/bench/h2.c tests/bench/h2.h tests/bench/tls.c tests/bench/tls.h tests/tools/names.c tests/tools/names.h tests/tools/options.c \
   tests/tools/options.h tests/tools/query.c tests/tools/query.h
-tests_tools_dnsload_LDADD = -lm $(GNUTLS_LIBS)
+tests_tools_dnsload_LDADD = -lm $(GNUTLS_LIBS) $(NGHTTP2_LIBS)
 
 # Preloaded into the daemon by an integration test.
 check_DATA = tests/tools/failing.so

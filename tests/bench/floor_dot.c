@@ -164,7 +164,7 @@ static void connect_to(const char *port, const char *ca_file)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     must(gnutls_certificate_allocate_credentials(&credentials) == 0, "no memory");
     must(gnutls_certificate_set_x509_trust_file(credentials, ca_file, GNUTLS_X509_FMT_PEM) == 1, "no CA file");
-    must(tls_init(&tls, fd, GNUTLS_CLIENT, credentials) == 0, "no session");
+    must(tls_init(&tls, fd, GNUTLS_CLIENT, credentials, TLS_DOT) == 0, "no session");
     must(gnutls_server_name_set(tls.session, GNUTLS_NAME_DNS, name, strlen(name)) == 0, "no session");
     gnutls_session_set_verify_cert(tls.session, name, 0);
     while ((status = gnutls_handshake(tls.session)) != 0) {

@@ -69,7 +69,7 @@ static void accept_clients(uv_poll_t *poll, int status, int events)
     must(status == 0 && uv_fileno((uv_handle_t *)poll, &listening) == 0, "accept");
     while ((fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
         struct client *client = calloc(1, sizeof *client);
-        must(client && tls_init(&client->tls, fd, GNUTLS_SERVER, credentials) == 0, "accept");
+        must(client && tls_init(&client->tls, fd, GNUTLS_SERVER, credentials, TLS_DOT) == 0, "accept");
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         must(uv_poll_init(poll->loop, &client->poll, fd) == 0, "accept");
         must(uv_poll_start(&client->poll, UV_READABLE, readable) == 0, "read");

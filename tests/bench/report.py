@@ -11,7 +11,7 @@ from subjects import OTHER_CORE, SUBJECT_CORE, TOP
 
 DETAILS = {"p50": "p50 ms", "p99": "p99 ms", "p999": "p99.9 ms", "max": "longest ms", "lost": "lost %", "stalls": "stalls", "asked": "upstream queries each",
            "per_record": "queries per record", "ratio": "x without lists", "handshakes": "handshakes", "full": "full handshakes", "padded": "padded",
-           "hit_ratio": "hit ratio", "per_reset": "sessions per reset"}
+           "hit_ratio": "hit ratio", "to_dot": "x over DoT", "per_second": "a second and core", "resumed": "resumed %", "per_reset": "sessions per reset"}
 
 METHOD = """\
 Each subject has a DNS-over-TLS server of its own as upstream (`tests/bench/upstream`, TLS 1.3, AES-256-GCM, a
@@ -94,12 +94,15 @@ def compared(row, found, key):
         return compare(row, found, "dotstub", row.floor)
     if key == "above":
         return compare(row, found, "dotstub", row.floor, operator.sub)
+    if key == "peer":
+        ratios = [compare(row, found, "dotstub", name) for name in found if name != "dotstub" and not name.startswith("floor_")]
+        return max((value for value in ratios if value is not None), default=None)
     return median(row, found["dotstub"], key)
 
 
 def reached(row, found):
     """"yes", or "no" with the values that exceed their bounds; "" if not all were measured."""
-    names = {**DETAILS, "value": row.unit, "floor": "ratio to floor", "above": "above floor"}
+    names = {**DETAILS, "value": row.unit, "floor": "ratio to floor", "above": "above floor", "peer": "ratio to the best peer"}
     if not found.get("dotstub"):
         return ""
     values = {key: compared(row, found, key) for key in row.bounds}

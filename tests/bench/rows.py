@@ -21,8 +21,8 @@ def fresh_numbers(count):
 
 class Row:
     """`serves`: the ability that a subject needs to take part. `floor`: the subject that ratios refer to. `value`: the figure for
-    ratios. `target`: text of the goal for dotstub; `bounds`: the same as values by name, with "floor" for the ratio to the floor's value and
-    "above" for the difference."""
+    ratios. `target`: text of the goal for dotstub; `bounds`: the same as values by name, with "floor" for the ratio to the floor's value,
+    "above" for the difference, and "peer" for the ratio to the best peer's."""
 
     name = title = unit = target = ""
     floor, serves, value = None, "miss", "value"
@@ -31,6 +31,8 @@ class Row:
     cache_mb, entries = 64, 100000
     blocked = 0  # names of a block list
     local = False  # with local records and routes
+    encrypted = False  # with listeners for TLS and HTTPS
+    https = False  # the upstream is asked over HTTPS
     restarts = False  # each measurement starts the subject anew
     repetitions = None  # at most
     worst = False  # the worst of all measurements counts, not the median
@@ -87,7 +89,7 @@ class Hit(CpuRow):
     def prepare(self, running):
         if running.subject.kind != "floor":
             warm(running, "-n", self.names, "-d", self.names, "-N", self.pattern, "-m", 20,
-                 *({"tcp": ["-t"], "tls": ["-T"]}.get(self.serves, [])))
+                 *({"tcp": ["-t"], "tls": ["-T"], "https": ["-H", "-m", 1]}.get(self.serves, [])))
 
     def measure(self, running):
         value, result = self.cpu(running, "-n", self.count(self.whole), "-d", self.names, "-N", self.pattern, "-w", 1000,
@@ -120,13 +122,69 @@ class TcpHitTen(Hit):
 
 class TlsHitOne(Hit):
     name, title, floor, serves = "tls-1x100", "DoT hit, 1 in flight on each of 100 connections", "floor_tls", "tls"
+    encrypted = True
     names, load, whole = 100, ("-T", "-c", 100, "-m", 1), 100000
 
 
 class TlsHitTen(Hit):
     name, title, floor, serves = "tls-10x100", "DoT hit, 10 in flight on each of 100 connections", "floor_tls", "tls"
-    target, bounds = "<= 1.4 x floor", {"floor": 1.4}
-    names, load, whole = 100, ("-T", "-c", 100, "-m", 10), 100000
+    target, bounds = "<= 1.4 x floor, <= 0.5 x the best peer", {"floor": 1.4, "peer": 0.5}
+    names, load, whole, encrypted = 100, ("-T", "-c", 100, "-m", 10), 100000, True
+
+
+class HttpsHitOne(Hit):
+    name, title, serves, encrypted = "https-1x100", "DoH hit, 1 in flight on each of 100 connections", "https", True
+    target, bounds = "<= 0.6 x the best peer", {"peer": 0.6}
+    names, load, whole = 100, ("-H", "-c", 100, "-m", 1), 50000
+
+
+class HttpsHitTen(HttpsHitOne):
+    name, title = "https-10x100", "DoH hit, 10 in flight on each of 100 connections"
+    load = ("-H", "-c", 100, "-m", 10)
+
+
+class Handshakes(Row):
+    """CPU of a handshake and one hit, and the number of them that a core can do in a second."""
+
+    name, title, unit, serves, encrypted = "handshake-full", "full TLS handshake of a client, and one hit", "us", "tls", True
+    whole, mode = 2000, ()
+
+    def takes(self, subject):
+        return subject.kind != "floor" and super().takes(subject)
+
+    def prepare(self, running):
+        warm(running, "-n", 1, "-N", "hit%u.example")
+
+    def measure(self, running):
+        count, before = self.count(self.whole), running.cpu()
+        result = running.handshakes(count, *self.mode)
+        seconds = running.cpu() - before
+        return {"value": 1e6 * seconds / count, "per_second": count / seconds, "resumed": 100 * result["resumed"] / count}
+
+
+class Resumptions(Handshakes):
+    name, title, mode = "handshake-resumed", "resumed TLS handshake of a client, and one hit", ("resume",)
+
+
+class IdleSessions(Row):
+    """The growth of the resident set by 1,000 sessions, after 100 others have filled the pools."""
+
+    name, title, unit, serves, encrypted = "tls-memory", "memory per idle TLS session of a client, 1,000 sessions", "KiB", "tls", True
+    target, bounds, repetitions, restarts = "<= 24", {"value": 24}, 3, True
+    whole = 1000
+
+    def takes(self, subject):
+        return subject.kind != "floor" and super().takes(subject)
+
+    def measure(self, running):
+        warm(running, "-n", 1, "-N", "hit%u.example")
+        clients = [running.handshakes(100, "hold")]
+        before = running.process.resident_kb()
+        clients.append(running.handshakes(self.whole, "hold"))
+        after = running.process.resident_kb()
+        for client in clients:
+            client.communicate()
+        return {"value": (after - before) / self.whole}
 
 
 class Miss(CpuRow):
@@ -153,6 +211,31 @@ class Miss(CpuRow):
                 "per_record": counted["queries"] / max(1, counted["records"]),
                 "handshakes": counted["handshakes"], "full": counted["handshakes"] - counted["resumed"],
                 "padded": counted["padded"] / max(1, counted["queries"])}
+
+
+class MissHttps(Miss):
+    """`to_dot`: the ratio to misses of the same subject over DoT, measured in turn."""
+
+    name, title, serves, floor, https = "miss-https", "miss over DoH, 100 in flight", "miss-https", None, True
+    target, bounds = "<= 1.6 x over DoT", {"to_dot": 1.6}
+    whole = 50000
+
+    def __init__(self, scale=1.0):
+        super().__init__(scale)
+        self.over_dot = {}
+
+    def prepare(self, running):
+        super().prepare(running)
+        self.over_dot[running] = running.subject.start((), self.cache_mb, self.entries)
+        super().prepare(self.over_dot[running])
+
+    def measure(self, running):
+        found, dot = super().measure(running), super().measure(self.over_dot[running])
+        return {**found, "to_dot": found["value"] / dot["value"]}
+
+    def end(self):
+        for running in self.over_dot.values():
+            running.stop()
 
 
 class MissPaced(Miss):
@@ -342,5 +425,6 @@ class BlockLoad(Blocking):
         return running.cpu()
 
 
-ROWS = [UdpHitOne, UdpHitZipf, TcpHitOne, TcpHitTen, TlsHitOne, TlsHitTen, Miss, MissPaced, MissLatency, SystemCalls, OneHit, OneMiss, Memory, Empty,
+ROWS = [UdpHitOne, UdpHitZipf, TcpHitOne, TcpHitTen, TlsHitOne, TlsHitTen, HttpsHitOne, HttpsHitTen, Handshakes,
+        Resumptions, IdleSessions, Miss, MissHttps, MissPaced, MissLatency, SystemCalls, OneHit, OneMiss, Memory, Empty,
         Idle, Start, BlockHit, BlockMemory, BlockLoad, Slow, Reset]

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The subjects of the benchmark: dotstub, the floors and the peers, each described by a file of shell functions in peers/.
 
-Such a file sets `kind` (ours, floor or peer), `serves` (udp, tcp, tls: cache hits over them; miss; block: lists of names) and optionally `packages`. It defines
+Such a file sets `kind` (ours, floor or peer), `serves` (udp, tcp, tls, https: cache hits over them; miss; miss-https: over HTTPS; block: lists of names) and optionally `packages`. It defines
     version      prints one line
     configure    writes configuration into the current directory; sets the array `run` to the command. Gets DIR, PORT
                  (on 127.0.0.1), UPSTREAM (a port there: DNS-over-TLS as dns.google), CA (its file), CACHE_MB, ENTRIES
-                 (number that the cache must hold), TLS (a port there, for DNS over TLS with the certificate CERT and its KEY), LISTEN_TLS
-                 ("yes": the row uses it), BLOCKED (a file of names that get NXDOMAIN with all names below them, one a line; "": none),
+                 (number that the cache must hold), TLS (a port there, for DNS over TLS with the certificate CERT and its KEY), HTTPS (the same for DNS over HTTPS,
+                 at /dns-query), LISTEN_TLS ("yes": the row uses them), UPSTREAM_HTTPS ("yes": the upstream is asked over HTTPS, at the same
+                 port and https://dns.google/dns-query), BLOCKED (a file of names that get NXDOMAIN with all names below them, one a line; "": none),
                  LOCAL ("yes": with 1,000 local records and 100 routes as well, if it can), BUILD, and UNPACKED (for files that must not
                  be installed)
     prepare      optional: fetches or unpacks into UNPACKED what no package installs
@@ -104,8 +105,9 @@ class Subject:
     def version(self):
         return self.shell("version").strip()
 
-    def start(self, upstream_options=(), cache_mb=64, entries=100000, cores=(SUBJECT_CORE,), blocked=0, local=False, tls=False):
-        return Running(self, upstream_options, cache_mb, entries, cores, blocked, local, tls)
+    def start(self, upstream_options=(), cache_mb=64, entries=100000, cores=(SUBJECT_CORE,), blocked=0, local=False, encrypted=False,
+              https=False):
+        return Running(self, upstream_options, cache_mb, entries, cores, blocked, local, encrypted, https)
 
 
 class Upstream:
@@ -144,16 +146,17 @@ def wait_for_tcp(port, patience=10):
 class Running:
     """A running subject with an upstream of its own. `started`: seconds from exec to its first answered miss."""
 
-    def __init__(self, subject, upstream_options, cache_mb, entries, cores, blocked=0, local=False, tls=False):
+    def __init__(self, subject, upstream_options, cache_mb, entries, cores, blocked=0, local=False, encrypted=False, https=False):
         self.subject, self.place = subject, subject.place
         self.upstream = Upstream(self.place, upstream_options)
         self.port, self.directory = free_port("127.0.0.1"), self.place.directory()
-        self.tls_port = next(port for port in iter(lambda: free_port("127.0.0.1"), None) if port != self.port)
+        self.tls_port, self.https_port = [port for port in {free_port("127.0.0.1") for _ in range(4)} if port != self.port][:2]
         ca, listener = self.place.certificates.ca_file, self.place.certificates.good
         command = subject.shell('configure; printf "%s\\0" "${run[@]}"', self.directory, DIR=self.directory,
                                 PORT=self.port, UPSTREAM=self.upstream.port, CA=ca, CACHE_MB=cache_mb, ENTRIES=entries,
                                 TLS=self.tls_port, CERT=listener.chain_file, KEY=listener.key_file,
-                                BLOCKED=self.place.blocked(blocked), LOCAL="yes" if local else "", LISTEN_TLS="yes" if tls else "")
+                                BLOCKED=self.place.blocked(blocked), LOCAL="yes" if local else "", HTTPS=self.https_port,
+                                LISTEN_TLS="yes" if encrypted else "", UPSTREAM_HTTPS="yes" if https else "")
         with on_cores(*cores):
             self.began = time.monotonic()
             self.process = Process(command.split("\0")[:-1], cwd=self.directory, stdout=subprocess.DEVNULL)
@@ -202,12 +205,27 @@ class Running:
 
     def load(self, *options):
         """Runs the generator: what it counted."""
-        command = [self.place.program("tools/dnsload"), "-p", str(self.tls_port if "-T" in options else self.port), *map(str, options)]
+        port = self.tls_port if "-T" in options else self.https_port if "-H" in options else self.port
+        command = [self.place.program("tools/dnsload"), "-p", str(port), *map(str, options)]
         if self.subject.kind == "floor" and "miss" not in self.subject.serves:
             command.append("-E")
         with on_cores(OTHER_CORE):
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
         return json.loads(done.stdout)
+
+    def handshakes(self, count, *mode):
+        """Runs tests/bench/handshakes: what it counted. Mode hold: the process, whose connections stay until its end."""
+        command = [self.place.program("bench/handshakes"), str(self.tls_port), str(count), *mode]
+        with on_cores(OTHER_CORE):
+            client = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        line = client.stdout.readline()
+        if not line:
+            client.wait()
+            raise Failure(f"{self.subject.name} refused one of {count} connections")
+        if mode == ("hold",):
+            return client
+        client.communicate()
+        return json.loads(line)
 
     def stop(self):
         try:

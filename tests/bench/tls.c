@@ -51,15 +51,15 @@ static int always_ready(gnutls_transport_ptr_t context, unsigned ms)
     return 1;
 }
 
-int tls_init(struct tls *tls, int fd, unsigned flags, gnutls_certificate_credentials_t credentials)
+int tls_init(struct tls *tls, int fd, unsigned flags, gnutls_certificate_credentials_t credentials, enum tls_alpn alpn)
 {
     static const char priority[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-256-GCM";
-    static const gnutls_datum_t dot = {(unsigned char *)"dot", 3};
+    static const gnutls_datum_t protocols[] = {{(unsigned char *)"dot", 3}, {(unsigned char *)"h2", 2}};
     *tls = (struct tls){.fd = fd, .in = malloc(IN_ROOM)};
     if (!tls->in || gnutls_init(&tls->session, flags | GNUTLS_NONBLOCK) ||
         gnutls_priority_set_direct(tls->session, priority, NULL) ||
         gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE, credentials) ||
-        gnutls_alpn_set_protocols(tls->session, &dot, 1, 0)) {
+        gnutls_alpn_set_protocols(tls->session, protocols + (alpn == TLS_H2), alpn == TLS_DOT_AND_H2 ? 2 : 1, 0)) {
         tls_fini(tls);
         return -1;
     }

@@ -19,8 +19,11 @@ struct tls {
     size_t in_from, in_to, out_len, out_room;
 };
 
-/* `flags`: GNUTLS_CLIENT or GNUTLS_SERVER. Offers ALPN "dot". -1: no memory. */
-int tls_init(struct tls *tls, int fd, unsigned flags, gnutls_certificate_credentials_t credentials);
+/* The protocols that are offered by ALPN. */
+enum tls_alpn { TLS_DOT, TLS_H2, TLS_DOT_AND_H2 };
+
+/* `flags`: GNUTLS_CLIENT or GNUTLS_SERVER. -1: no memory. */
+int tls_init(struct tls *tls, int fd, unsigned flags, gnutls_certificate_credentials_t credentials, enum tls_alpn alpn);
 void tls_fini(struct tls *tls);
 
 /* Calls recv once. 0: success; -1: the connection is closed. */

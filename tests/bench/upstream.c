@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A DNS-over-TLS server that is faster than any subject. It answers every A query with the address that dnsload expects, and
+/* A server of DNS over TLS, and of DNS over HTTPS on the same port (by ALPN), that is faster than any subject. It answers every A query with the address that dnsload expects, and
  * sends all responses of a turn to one connection in one record and one send. Options delay all or some responses, drop
  * some, and reset all connections at an interval. Prints its counters as JSON on SIGUSR1 and when it exits.
  *
@@ -22,6 +22,7 @@
 #include <unistd.h>
 #include "../tools/names.h"
 #include "answer.h"
+#include "h2.h"
 #include "tls.h"
 
 enum { CONNECTIONS = 1024, PLAIN = 1 << 17, RECORD = 16384, QUEUE = 1 << 17, LISTENER = CONNECTIONS, SIGNALS };
@@ -41,6 +42,7 @@ static struct {
 
 struct connection {
     struct tls tls;
+    struct h2 *h2; /* NULL: DNS over TLS */
     uint32_t serial;
     bool open, shaken, dirty, wants_out;
     uint8_t *in, *out; /* clear */
@@ -50,6 +52,7 @@ struct connection {
 struct late {
     uint64_t due;
     uint32_t connection, serial;
+    int32_t stream; /* of HTTP/2 */
     uint16_t len;
     uint8_t frame[ANSWER_MAX];
 };
@@ -105,6 +108,8 @@ static void connection_close(struct connection *connection, bool reset)
     struct linger at_once = {1, 0};
     if (reset)
         (void)setsockopt(connection->tls.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    h2_free(connection->h2);
+    connection->h2 = NULL;
     tls_fini(&connection->tls);
     free(connection->in);
     free(connection->out);
@@ -134,7 +139,7 @@ static void accept_one(void)
         return;
     }
     struct connection *connection = &connections[place];
-    if (tls_init(&connection->tls, fd, GNUTLS_SERVER, credentials))
+    if (tls_init(&connection->tls, fd, GNUTLS_SERVER, credentials, TLS_DOT_AND_H2))
         return;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     (void)gnutls_session_ticket_enable_server(connection->tls.session, &ticket_key);
@@ -152,7 +157,8 @@ static void mark_dirty(struct connection *connection)
     connection->dirty = true;
 }
 
-static void give(struct connection *connection, const uint8_t *frame, size_t len)
+/* Appends to what is sent at the end of the turn. */
+static void append(struct connection *connection, const uint8_t *data, size_t len)
 {
     if (connection->out_len + len > connection->out_room) {
         connection->out_room = (connection->out_len + len) * 2 + RECORD;
@@ -160,14 +166,22 @@ static void give(struct connection *connection, const uint8_t *frame, size_t len
         if (!connection->out)
             die("memory");
     }
-    memcpy(connection->out + connection->out_len, frame, len);
+    memcpy(connection->out + connection->out_len, data, len);
     connection->out_len += len;
+}
+
+static void give(struct connection *connection, int32_t stream, const uint8_t *frame, size_t len)
+{
+    if (connection->h2)
+        h2_answer(connection->h2, stream, frame + 2, len - 2);
+    else
+        append(connection, frame, len);
     totals.answers++;
     mark_dirty(connection);
 }
 
-static void queue_put(struct queue *queue, uint64_t delay, struct connection *connection, const uint8_t *frame,
-                      size_t len)
+static void queue_put(struct queue *queue, uint64_t delay, struct connection *connection, int32_t stream,
+                      const uint8_t *frame, size_t len)
 {
     struct late *entry = &queue->entries[queue->tail % QUEUE];
     if (queue->tail - queue->head == QUEUE)
@@ -175,6 +189,7 @@ static void queue_put(struct queue *queue, uint64_t delay, struct connection *co
     *entry = (struct late){.due = now + delay,
                            .connection = (uint32_t)(connection - connections),
                            .serial = connection->serial,
+                           .stream = stream,
                            .len = (uint16_t)len};
     memcpy(entry->frame, frame, len);
     queue->tail++;
@@ -188,11 +203,11 @@ static void queue_give_due(struct queue *queue)
         if (entry->due > now)
             return;
         if (connection->open && connection->serial == entry->serial)
-            give(connection, entry->frame, entry->len);
+            give(connection, entry->stream, entry->frame, entry->len);
     }
 }
 
-static void take_query(struct connection *connection, const uint8_t *query, size_t len)
+static void take_query(struct connection *connection, int32_t stream, const uint8_t *query, size_t len)
 {
     uint8_t frame[ANSWER_MAX];
     bool padded = false;
@@ -205,11 +220,11 @@ static void take_query(struct connection *connection, const uint8_t *query, size
         totals.dropped++;
     } else if (options.slow_share > 0 && draw_share(&fate) < options.slow_share) {
         totals.slow++;
-        queue_put(&slow, options.slow_ns, connection, frame, answer);
+        queue_put(&slow, options.slow_ns, connection, stream, frame, answer);
     } else if (options.delay_ns) {
-        queue_put(&late, options.delay_ns, connection, frame, answer);
+        queue_put(&late, options.delay_ns, connection, stream, frame, answer);
     } else {
-        give(connection, frame, answer);
+        give(connection, stream, frame, answer);
     }
 }
 
@@ -222,13 +237,18 @@ static uint32_t take_frames(struct connection *connection)
         size_t len = (size_t)(connection->in[at] << 8 | connection->in[at + 1]);
         if (connection->in_len - at - 2 < len)
             break;
-        take_query(connection, connection->in + at + 2, len);
+        take_query(connection, 0, connection->in + at + 2, len);
         at += 2 + len;
         count++;
     }
     connection->in_len -= at;
     memmove(connection->in, connection->in + at, connection->in_len);
     return count;
+}
+
+static void take_request(void *context, int32_t stream, const uint8_t *message, size_t len)
+{
+    take_query(context, stream, message, len);
 }
 
 static void shake(struct connection *connection)
@@ -239,7 +259,10 @@ static void shake(struct connection *connection)
         connection->shaken = true;
         totals.handshakes++;
         totals.resumed += gnutls_session_is_resumed(connection->tls.session) != 0;
-        totals.alpn += gnutls_alpn_get_selected_protocol(connection->tls.session, &protocol) == 0;
+        bool chosen = gnutls_alpn_get_selected_protocol(connection->tls.session, &protocol) == 0;
+        totals.alpn += chosen;
+        if (chosen && protocol.size == 2 && !(connection->h2 = h2_new(NULL, take_request, connection)))
+            die("memory");
     }
     mark_dirty(connection);
     if (status && gnutls_error_is_fatal(status))
@@ -255,11 +278,27 @@ static void readable(struct connection *connection)
         got = tls_read(&connection->tls, connection->in + connection->in_len, PLAIN - connection->in_len);
         if (got <= 0)
             break;
+        if (connection->h2) {
+            totals.records++;
+            got = h2_receive(connection->h2, connection->in, (size_t)got);
+            mark_dirty(connection);
+            continue;
+        }
         connection->in_len += (size_t)got;
         totals.records += take_frames(connection) > 0;
     }
     if (got < 0 && connection->open)
         connection_close(connection, false);
+}
+
+/* Appends the frames of HTTP/2. 0, or -1: the connection must end. */
+static int put_frames(struct connection *connection)
+{
+    const uint8_t *data;
+    long len;
+    while ((len = h2_output(connection->h2, &data)) > 0)
+        append(connection, data, (size_t)len);
+    return len < 0 ? -1 : 0;
 }
 
 static void flush(void)
@@ -269,7 +308,8 @@ static void flush(void)
         connection->dirty = false;
         if (!connection->open)
             continue;
-        int status = tls_write(&connection->tls, connection->out, connection->out_len);
+        int status = connection->h2 ? put_frames(connection) : 0;
+        status = status ? status : tls_write(&connection->tls, connection->out, connection->out_len);
         connection->out_len = 0;
         status = status ? status : tls_flush(&connection->tls);
         if (status < 0) {

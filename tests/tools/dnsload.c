@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A load generator for DNS over UDP, TCP and TLS that checks every response: id, Question section, rcode and A record. A query
+/* A load generator for DNS over UDP, TCP, TLS and HTTPS that checks every response: id, Question section, rcode and A record. A query
  * is one datagram or one frame, sent once; queries without a response are counted. Datagrams are sent and received in
  * batches.
  *
@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include "../bench/h2.h"
 #include "../bench/tls.h"
 #include "names.h"
 #include "options.h"
@@ -43,6 +44,7 @@ struct connection {
     uint8_t *in, *out; /* frames; UDP: none come in */
     size_t in_len, out_len;
     struct tls tls; /* with options.tls */
+    struct h2 *h2;  /* with options.https */
 };
 
 struct query {
@@ -132,6 +134,12 @@ static void take_answer(struct connection *connection, const uint8_t *message, s
     query_done(number);
 }
 
+static void https_take_answer(void *context, int32_t stream, const uint8_t *message, size_t len)
+{
+    (void)stream;
+    take_answer(context, message, len);
+}
+
 /* A handshake at once; the queries of other connections wait meanwhile. */
 static void tls_open(struct connection *connection)
 {
@@ -139,12 +147,17 @@ static void tls_open(struct connection *connection)
     struct tls *tls = &connection->tls;
     if (!credentials && gnutls_certificate_allocate_credentials(&credentials) < 0)
         fail("credentials");
-    if (tls_init(tls, connection->fd, GNUTLS_CLIENT, credentials) < 0)
+    if (tls_init(tls, connection->fd, GNUTLS_CLIENT, credentials, options.https ? TLS_H2 : TLS_DOT) < 0)
         fail("TLS");
+    if (options.https && !(connection->h2 = h2_new("localhost", https_take_answer, connection)))
+        fail("memory");
     for (int result; (result = gnutls_handshake(tls->session)) != 0;) {
         struct pollfd ready = {.fd = connection->fd, .events = POLLIN};
-        if (gnutls_error_is_fatal(result) || tls_flush(tls) < 0 || poll(&ready, 1, 10000) != 1 || tls_receive(tls) < 0)
-            fail("handshake");
+        errno = 0;
+        if (gnutls_error_is_fatal(result))
+            fail(gnutls_strerror(result));
+        if (tls_flush(tls) < 0 || poll(&ready, 1, 10000) != 1 || tls_receive(tls) < 0)
+            fail("the server ended the handshake");
     }
     if (tls_flush(tls) != 0)
         fail("handshake");
@@ -175,6 +188,8 @@ static void connection_open(struct connection *connection)
 /* The server closed the connection: its outstanding queries are lost, and the next query opens a new connection. */
 static void connection_lost(struct connection *connection)
 {
+    h2_free(connection->h2);
+    connection->h2 = NULL;
     if (options.tls)
         tls_fini(&connection->tls);
     else
@@ -241,6 +256,50 @@ static void tls_flush_queries(struct connection *connection)
     }
     connection->out_len = 0;
     if (status < 0 || tls_flush(&connection->tls) < 0)
+        connection_lost(connection);
+}
+
+/* Writes the frames of HTTP/2, in records as large as they may be. */
+static int https_write(struct connection *connection)
+{
+    static uint8_t plain[1 << 16];
+    const uint8_t *data;
+    size_t len = 0;
+    for (long got; (got = h2_output(connection->h2, &data)) != 0;) {
+        if (got < 0)
+            return -1;
+        if (len + (size_t)got > sizeof plain) {
+            if (tls_write(&connection->tls, plain, len))
+                return -1;
+            len = 0;
+        }
+        memcpy(plain + len, data, (size_t)got);
+        len += (size_t)got;
+    }
+    return tls_write(&connection->tls, plain, len);
+}
+
+static void https_flush(struct connection *connection)
+{
+    for (size_t at = 0; at < connection->out_len;) {
+        size_t len = (size_t)(connection->out[at] << 8 | connection->out[at + 1]);
+        if (h2_ask(connection->h2, connection->out + at + 2, len) < 0)
+            fail("request");
+        at += 2 + len;
+    }
+    connection->out_len = 0;
+    if (https_write(connection) < 0 || tls_flush(&connection->tls) < 0)
+        connection_lost(connection);
+}
+
+static void https_readable(struct connection *connection)
+{
+    ssize_t got = tls_receive(&connection->tls);
+    update_now();
+    while (got >= 0 && (got = tls_read(&connection->tls, connection->in, FRAME_MAX)) > 0)
+        if (h2_receive(connection->h2, connection->in, (size_t)got) < 0)
+            got = -1;
+    if (got < 0 || https_write(connection) < 0 || tls_flush(&connection->tls) < 0)
         connection_lost(connection);
 }
 
@@ -361,7 +420,10 @@ static void send_due(void)
     for (uint32_t i = 0; i < options.connections; i++) {
         struct connection *connection = &connections[i];
         if (connection->fd >= 0 && (connection->out_len || connection->tls.out_len))
-            (options.tls ? tls_flush_queries : options.tcp ? tcp_flush : udp_flush)(connection);
+            (options.https ? https_flush
+             : options.tls ? tls_flush_queries
+             : options.tcp ? tcp_flush
+                           : udp_flush)(connection);
     }
 }
 
@@ -399,7 +461,10 @@ static void run(void)
         for (int i = 0; i < count; i++) {
             struct connection *connection = events[i].data.ptr;
             if (connection->fd >= 0)
-                (options.tls ? tls_readable : options.tcp ? tcp_readable : udp_readable)(connection);
+                (options.https ? https_readable
+                 : options.tls ? tls_readable
+                 : options.tcp ? tcp_readable
+                               : udp_readable)(connection);
         }
         update_now();
         expire_old();

@@ -35,13 +35,13 @@ static void set_server(const char *address, uint16_t port)
 
 static void usage(void)
 {
-    fputs("usage: dnsload [-s ADDRESS] [-p PORT] [-t (TCP)] [-e (EDNS)] [-E (ECHO)] [-n QUERIES] [-N "
-          "PATTERN with %u]\n"
-          "               [-d DISTINCT NAMES] [-z ZIPF EXPONENT] [-f FIRST] [-c CONNECTIONS] [-m IN FLIGHT "
-          "ON EACH] [-r PER "
-          "SECOND]\n"
-          "               [-w PATIENCE ms]\n",
-          stderr);
+    fputs(
+        "usage: dnsload [-s ADDRESS] [-p PORT] [-t (TCP) | -T (TLS) | -H (HTTPS)] [-e (EDNS)] [-E (ECHO)]\n"
+        "               [-n QUERIES] [-N PATTERN with %u] [-d DISTINCT NAMES] [-z ZIPF EXPONENT] [-f FIRST] [-c CONNECTIONS] [-m IN FLIGHT "
+        "ON EACH] [-r PER "
+        "SECOND]\n"
+        "               [-w PATIENCE ms]\n",
+        stderr);
     exit(2);
 }
 
@@ -49,7 +49,7 @@ void options_read(int argc, char **argv)
 {
     const char *address = "127.0.0.1";
     uint16_t port = 53;
-    for (int option; (option = getopt(argc, argv, "s:p:tTeEn:N:d:z:f:c:m:r:w:")) != -1;) {
+    for (int option; (option = getopt(argc, argv, "s:p:tTHeEn:N:d:z:f:c:m:r:w:")) != -1;) {
         uint32_t number = optarg ? (uint32_t)strtoul(optarg, NULL, 10) : 0;
         switch (option) {
         case 's':
@@ -63,6 +63,9 @@ void options_read(int argc, char **argv)
             break;
         case 'T':
             options.tcp = options.tls = true;
+            break;
+        case 'H':
+            options.tcp = options.tls = options.https = true;
             break;
         case 'e':
             options.edns = true;

@@ -12,6 +12,7 @@ struct options {
     socklen_t server_len;
     bool tcp, edns;
     bool tls;            /* over tcp; the certificate is not verified */
+    bool https;          /* HTTP/2 over tls */
     bool echo;           /* the response must be the query itself */
     const char *pattern; /* of names, with a %u */
     uint32_t first;      /* first number for the %u */
