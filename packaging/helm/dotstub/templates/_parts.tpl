@@ -2,6 +2,11 @@
 {{- if eq .Values.mode "node-local" }}node-local{{ else if eq .Values.mode "deployment" }}resolver{{ else }}{{ fail "mode is deployment or node-local" }}{{ end -}}
 {{- end }}
 
+{{- /* "yes" if clients are served over TLS. */ -}}
+{{- define "dotstub.encrypted" -}}
+{{- if .Values.encrypted.enabled }}{{ if ne .Values.mode "deployment" }}{{ fail "encrypted.enabled needs mode: deployment" }}{{ end }}yes{{ end -}}
+{{- end }}
+
 {{- define "dotstub.selector" -}}
 app.kubernetes.io/name: dotstub
 app.kubernetes.io/component: {{ include "dotstub.component" . }}
@@ -51,6 +56,14 @@ livenessProbe:
     port: metrics
   periodSeconds: 10
   timeoutSeconds: 5
+{{- if include "dotstub.encrypted" . }}
+# Until the port is open. Readiness is /readyz, as without TLS.
+startupProbe:
+  tcpSocket:
+    port: dns-tls
+  periodSeconds: 1
+  failureThreshold: 30
+{{- end }}
 resources:
   {{- toYaml .Values.resources | nindent 2 }}
 volumeMounts:
@@ -61,6 +74,11 @@ volumeMounts:
     mountPath: /run/dotstub
   - name: state
     mountPath: /var/lib/dotstub
+{{- if include "dotstub.encrypted" . }}
+  - name: tls
+    mountPath: /etc/dotstub-tls
+    readOnly: true
+{{- end }}
 {{- end }}
 
 {{- define "dotstub.volumes" -}}
@@ -74,4 +92,10 @@ volumeMounts:
 - name: state
   emptyDir:
     sizeLimit: 100Mi
+{{- if include "dotstub.encrypted" . }}
+- name: tls
+  secret:
+    secretName: {{ .Values.encrypted.secret }}
+    defaultMode: 0440
+{{- end }}
 {{- end }}
