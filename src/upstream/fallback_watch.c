@@ -24,47 +24,67 @@ static bool is_https(const struct server *server)
     return server->transport == &transport_https;
 }
 
+/* The next server of the upstream over one transport, from place *at of its group on; NULL: there is no other. */
+static struct server *next_server(const struct server *like, bool https, size_t *at)
+{
+    const struct group *group = like->group;
+    while (*at < group->server_count) {
+        struct server *server = group->servers[(*at)++];
+        if (server->upstream == like->upstream && is_https(server) == https)
+            return server;
+    }
+    return NULL;
+}
+
+/* The sessions over TLS in one state; all zero at first. */
+struct dot_walk {
+    size_t at; /* for next_server */
+    const struct list *sessions;
+    const struct list_link *link;
+};
+
+static struct session *next_session(const struct server *like, enum session_state state, struct dot_walk *walk)
+{
+    if (walk->link)
+        walk->link = list_next(walk->sessions, walk->link);
+    while (!walk->link) {
+        const struct server *server = next_server(like, false, &walk->at);
+        if (!server)
+            return NULL;
+        walk->sessions = &server->sessions[state];
+        walk->link = list_first(walk->sessions);
+    }
+    return container_of(walk->link, struct session, in_state);
+}
+
 /* The open sessions, or the dials, of the upstream over one transport. */
 static unsigned count(const struct server *like, bool https, bool dialing)
 {
-    const struct group *group = like->group;
+    const struct server *server;
     unsigned found = 0;
-    for (size_t i = 0; i < group->server_count; i++) {
-        const struct server *server = group->servers[i];
-        if (server->upstream == like->upstream && is_https(server) == https)
-            found += dialing ? server->dialing : server->open;
-    }
+    for (size_t at = 0; (server = next_server(like, https, &at));)
+        found += dialing ? server->dialing : server->open;
     return found;
 }
 
 /* A session over TLS was opened or has received something since then. */
 static bool dot_lives_since(const struct server *like, uint64_t ms)
 {
-    const struct group *group = like->group;
-    for (size_t i = 0; i < group->server_count; i++) {
-        const struct server *server = group->servers[i];
-        if (server->upstream != like->upstream || is_https(server))
-            continue;
-        list_for_each(link, &server->sessions[SESSION_OPEN]) {
-            const struct session *session = container_of(link, const struct session, in_state);
-            if (session->heard_ms >= ms || session->opened_ms >= ms)
-                return true;
-        }
-    }
+    struct dot_walk walk = {.at = 0};
+    const struct session *session;
+    while ((session = next_session(like, SESSION_OPEN, &walk)))
+        if (session->heard_ms >= ms || session->opened_ms >= ms)
+            return true;
     return false;
 }
 
 /* No server of the upstream over HTTPS can be used now. */
 static bool https_fails(const struct server *like)
 {
-    const struct group *group = like->group;
-    if (count(like, true, false) > 0)
-        return false;
-    for (size_t i = 0; i < group->server_count; i++) {
-        const struct server *server = group->servers[i];
-        if (server->upstream == like->upstream && is_https(server) && server->backoff.failures == 0)
+    const struct server *server;
+    for (size_t at = 0; (server = next_server(like, true, &at));)
+        if (server->open > 0 || server->backoff.failures == 0)
             return false;
-    }
     return true;
 }
 
@@ -174,59 +194,48 @@ void fallback_note_response(struct server *server, uint64_t sent_ms)
 
 /* --- DNS over TLS while it is in use --- */
 
-/* The number of late queries over TLS, up to FALLBACK_LATE_MIN for each session. */
+/* The number of late queries of a session, up to FALLBACK_LATE_MIN. */
+static unsigned late_of(const struct session *session, uint64_t now_ms)
+{
+    unsigned late = 0;
+    list_for_each(link, &session->sent) { /* in the order in which they were sent */
+        if (now_ms < container_of(link, const struct attempt, link)->sent_ms + FALLBACK_LATE)
+            break;
+        if (++late == FALLBACK_LATE_MIN)
+            break;
+    }
+    return late;
+}
+
 static unsigned count_late(const struct server *like, uint64_t now_ms)
 {
-    const struct group *group = like->group;
+    struct dot_walk walk = {.at = 0};
+    const struct session *session;
     unsigned late = 0;
-    for (size_t i = 0; i < group->server_count; i++) {
-        const struct server *server = group->servers[i];
-        if (server->upstream != like->upstream || is_https(server))
-            continue;
-        list_for_each(link, &server->sessions[SESSION_OPEN]) {
-            const struct session *session = container_of(link, const struct session, in_state);
-            unsigned here = 0;
-            list_for_each(at, &session->sent) { /* in the order in which they were sent */
-                if (now_ms < container_of(at, const struct attempt, link)->sent_ms + FALLBACK_LATE ||
-                    here == FALLBACK_LATE_MIN)
-                    break;
-                here++;
-            }
-            late += here;
-        }
-    }
+    while ((session = next_session(like, SESSION_OPEN, &walk)))
+        late += late_of(session, now_ms);
     return late;
 }
 
 static uint64_t oldest_dial(const struct server *like)
 {
-    const struct group *group = like->group;
+    struct dot_walk walk = {.at = 0};
+    const struct session *session;
     uint64_t oldest_ms = UINT64_MAX;
-    for (size_t i = 0; i < group->server_count; i++) {
-        const struct server *server = group->servers[i];
-        if (server->upstream != like->upstream || is_https(server))
-            continue;
-        list_for_each(link, &server->sessions[SESSION_DIALING]) {
-            const struct session *session = container_of(link, const struct session, in_state);
-            if (session->created_ms < oldest_ms)
-                oldest_ms = session->created_ms;
-        }
-    }
+    while ((session = next_session(like, SESSION_DIALING, &walk)))
+        if (session->created_ms < oldest_ms)
+            oldest_ms = session->created_ms;
     return oldest_ms;
 }
 
 /* A query waits for its response over TLS. */
 static bool is_waiting(const struct server *like)
 {
-    const struct group *group = like->group;
-    for (size_t i = 0; i < group->server_count; i++) {
-        const struct server *server = group->servers[i];
-        if (server->upstream != like->upstream || is_https(server))
-            continue;
-        list_for_each(link, &server->sessions[SESSION_OPEN])
-            if (container_of(link, const struct session, in_state)->used > 0)
-                return true;
-    }
+    struct dot_walk walk = {.at = 0};
+    const struct session *session;
+    while ((session = next_session(like, SESSION_OPEN, &walk)))
+        if (session->used > 0)
+            return true;
     return false;
 }
 
@@ -252,12 +261,9 @@ static uint64_t look_at_dot(struct server *server, uint64_t now_ms)
 /* Queries on sessions over TLS are sent again, over HTTPS. */
 static void leave_dot(struct server *like)
 {
-    struct group *group = like->group;
-    for (size_t i = 0; i < group->server_count; i++) {
-        struct server *server = group->servers[i];
+    struct server *server;
+    for (size_t at = 0; (server = next_server(like, false, &at));) {
         struct list_link *link;
-        if (server->upstream != like->upstream || is_https(server))
-            continue;
         for (int state = SESSION_DIALING; state <= SESSION_RETIRING; state++)
             while ((link = list_first(&server->sessions[state])))
                 server->transport->stop(container_of(link, struct session, in_state), ERROR_SILENT);
@@ -267,14 +273,11 @@ static void leave_dot(struct server *like)
 /* Dials the server over one transport that was dialled the longest ago. */
 static void dial(const struct server *like, bool https, uint64_t now_ms)
 {
-    struct group *group = like->group;
-    struct server *best = NULL;
-    for (size_t i = 0; i < group->server_count; i++) {
-        struct server *server = group->servers[i];
-        if (server->upstream == like->upstream && is_https(server) == https && server->route.reach != LINK_NO_WAY &&
-            (!https || now_ms >= server->backoff.retry_at_ms) && (!best || server->dialed_ms < best->dialed_ms))
+    struct server *best = NULL, *server;
+    for (size_t at = 0; (server = next_server(like, https, &at));)
+        if (server->route.reach != LINK_NO_WAY && (!https || now_ms >= server->backoff.retry_at_ms) &&
+            (!best || server->dialed_ms < best->dialed_ms))
             best = server;
-    }
     if (best)
         pool_dial(best);
 }
@@ -290,17 +293,6 @@ static void test_done(struct attempt *attempt, int status, struct answer *answer
         return; /* any response will do */
     if (attempt->server && attempt->server->upstream)
         fallback_event(attempt->server, FALLBACK_TEST_FAILED, status);
-}
-
-static struct session *session_over_tls(const struct server *like)
-{
-    const struct group *group = like->group;
-    for (size_t i = 0; i < group->server_count; i++) {
-        const struct server *server = group->servers[i];
-        if (server->upstream == like->upstream && !is_https(server) && server->open)
-            return container_of(list_first(&server->sessions[SESSION_OPEN]), struct session, in_state);
-    }
-    return NULL;
 }
 
 static bool tests_are_live(const struct upstream_transports *upstream)
@@ -325,7 +317,7 @@ static uint64_t prove(struct server *server, uint64_t now_ms)
 {
     struct upstream_transports *upstream = server->upstream;
     struct fallback *fallback = &upstream->fallback;
-    struct session *session = session_over_tls(server);
+    struct session *session = next_session(server, SESSION_OPEN, &(struct dot_walk){.at = 0});
     if (tests_are_live(upstream)) {
         if (now_ms < upstream->tested_ms + FALLBACK_LATE)
             return upstream->tested_ms + FALLBACK_LATE;
