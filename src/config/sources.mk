@@ -4,10 +4,10 @@ libconfig_a_SOURCES = src/config/added.c src/config/arena.c src/config/arena.h s
   src/config/environment.c src/config/environment.h src/config/file.c src/config/file.h src/config/files.c \
   src/config/foreign.c src/config/foreign.h src/config/prescan.c src/config/prescan.h src/config/load.c src/config/load.h \
   src/config/https.c src/config/json.c src/config/machine.c src/config/machine.h src/config/member.c src/config/member.h src/config/own.c src/config/own.h src/config/options.c \
-  src/config/options.h src/config/presets.c src/config/print.c src/config/reader.c src/config/reader.h src/config/report.c \
+  src/config/options.h src/config/options_items.c src/config/options_private.h src/config/options_upstream.c src/config/fill.c src/config/presets.c src/config/print.c src/config/reader.c src/config/reader.h src/config/report.c \
   src/config/report.h src/config/validate.c src/config/validate_block.c src/config/validate_records.c src/config/validate.h src/config/snapshot.c src/config/snapshot.h src/config/teams.c \
      src/config/validate_views.c src/config/validate_views.h \
-     src/config/validate_private.h src/config/validate_host.c \
+     src/config/validate_private.h src/config/validate_host.c src/config/validate_listen.c src/config/validate_routes.c src/config/validate_upstreams.c \
      src/config/validate_answers.c src/config/validate_answers.h src/config/validate_proxy.c src/config/negative.c src/config/store.c \
   src/config/teams.h src/config/text.c \
   src/config/text.h src/config/value.c src/config/value.h src/config/yaml.c src/config/yaml.h

@@ -25,7 +25,7 @@ void validate_negative(struct draft *draft);
 int validate_records(struct draft *draft) MUST_CHECK;
 /* Adds notices of settings that have another effect than they seem to have. 0 or -ENOMEM. */
 int validate_notice(struct draft *draft) MUST_CHECK;
-/* Fills the empty snapshot from a draft without mistakes and fits it to the machine; the snapshot does not refer
+/* In fill.c: fills the empty snapshot from a draft without mistakes and fits it to the machine; the snapshot does not refer
  * to the draft. 0 or -ENOMEM. */
 int validate_fill(struct snapshot *snapshot, const struct draft *draft, const struct machine *machine) MUST_CHECK;
 

@@ -14,7 +14,7 @@
 int validate_views_upstreams(struct draft *draft) MUST_CHECK;
 void validate_views(struct draft *draft);
 
-/* In validate.c. `list` is the key for reports; `items` have a setting "upstreams". */
+/* In validate_upstreams.c and validate_routes.c. `list` is the key for reports; `items` have a setting "upstreams". */
 int validate_upstreams_of(struct draft *draft, const char *list, const struct setting *items) MUST_CHECK;
 void validate_group_exists(struct draft *draft, const char *list, const struct setting *group);
 /* Checks a route of the list `routes`, whose zones must differ. */
