@@ -99,6 +99,8 @@ class DohConnection(dotserver.Connection):
             self.answers += 1
             query.answered = True
         self.write_http()
+        if self.server.close_after and self.answers >= self.server.close_after:
+            self.close(self.server.close_how)
 
     def write_http(self):
         data = self.h2.data_to_send()

@@ -151,6 +151,42 @@ def test_pins_of_https(make_daemon, certs, doh):
     assert right.ask("a.example").rcode() == 0
 
 
+@pytest.mark.parametrize("kind", ["wrong-name", "subdomain", "untrusted-ca", "expired", "self-signed", "cn-only"])
+def test_other_certificates_are_refused(make_daemon, certs, cleanup, kind):
+    """Not one query is sent, and the client learns why; a good certificate is accepted at once."""
+    doh = DohServer(certs.bad(kind))
+    cleanup.callback(doh.stop)
+    daemon = make_daemon(doh)
+    response = daemon.ask("a.example", edns=True)
+    assert response.rcode() == 2 and "certificate" in " ".join(str(option) for option in response.options if option.otype == wire.EDE)
+    assert not doh.requests and counter(daemon, "attempts_sent") == 0
+    doh.swap(certs.good)
+    eventually(lambda: daemon.ask(f"again{time.monotonic()}.example").rcode() == 0, what="answers with a good certificate")
+
+
+@pytest.mark.parametrize("how", ["rst", "fin", "notify"])
+def test_connections_that_end_after_each_response_lose_no_query(make_daemon, doh, how):
+    """One query after the other, then ten at a time; the other responses of a connection are lost with it."""
+    doh.close_after, doh.close_how = 1, how
+    daemon = make_daemon(doh)
+    for number in range(10):
+        assert daemon.ask(f"n{number}.example").rcode() == 0
+    doh.close_after = 5
+    with daemon.tcp() as client:
+        client.send(*(wire.query(f"m{number}.example", id=number) for number in range(10)))
+        assert all(wire.parse(message).rcode() == 0 for message in client.receive_all(10).values())
+
+
+@pytest.mark.parametrize("how", ["rst", "fin"])
+def test_connections_that_end_at_once(daemon, doh, how):
+    """They fail at once, and answers come again when they no longer do."""
+    assert daemon.ask("a.example").rcode() == 0
+    with doh.lying(accept=how):
+        doh.kill("rst")
+        assert daemon.ask("none.example").rcode() == 2
+    eventually(lambda: daemon.ask(f"again{time.monotonic()}.example").rcode() == 0, what="answers again")
+
+
 @pytest.mark.parametrize("kind", ["flood", "garbage", "huge"])
 def test_servers_that_misuse_http2_lose_their_session(daemon, doh, kind):
     assert daemon.ask("a.example").rcode() == 0
