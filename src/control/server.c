@@ -13,7 +13,8 @@
  *   - `life` runs from accept to close. When it ends, the descriptor is shut down, which looks to the library as if
  *     the client had closed. A slow client therefore cannot hold a connection for longer than LIFE_MS;
  *   - above the limit, each new connection causes another one to be shut down, which is then in no share;
- *   - a suspended connection ends only after http_reply, so a handler's request stays valid until then.
+ *   - a suspended connection ends only after http_reply, so a handler's request stays valid until then; or by the close
+ *     of the server, which answers for the handler and leaves the request to http_reply.
  */
 #include "server.h"
 #include <errno.h>
@@ -48,6 +49,7 @@ struct http_server {
     uv_timer_t timer;
     unsigned open_handles;
     struct timeouts lives;
+    struct list waiting;  /* requests of suspended connections */
     struct shares shares; /* by the networks of clients; clients on the unix socket count as one network */
     unsigned limit, count;
     uint64_t evicted;
@@ -72,7 +74,8 @@ struct server_request {
     unsigned status;
     size_t body; /* bytes of the body received */
     enum request_state state;
-    bool suspended;
+    struct list_link in_server; /* linked while the connection is suspended */
+    bool abandoned;             /* answered by the close of the server; http_reply only frees it */
 };
 
 /* --- running the library --- */
@@ -226,12 +229,18 @@ static struct MHD_Response *make_page(const unsigned char *page, size_t len, con
 static void replied(struct http_request *http, unsigned status, struct MHD_Response *response)
 {
     struct server_request *request = container_of(http, struct server_request, http);
+    if (request->abandoned) {
+        if (response)
+            MHD_destroy_response(response);
+        mem_free(request);
+        return;
+    }
     request->state = REQUEST_REPLIED;
     request->status = status;
     request->response = response;
-    if (!request->suspended)
+    if (!list_linked(&request->in_server))
         return;
-    request->suspended = false;
+    list_remove(&request->in_server);
     MHD_resume_connection(request->connection);
     uv_timer_start(&http->server->timer, on_timer, 0, 0);
 }
@@ -337,7 +346,7 @@ static enum MHD_Result request_complete(struct http_server *server, struct serve
     server->ops->handle(server->context, &request->http);
     if (request->state == REQUEST_REPLIED)
         return send_reply(request);
-    request->suspended = true;
+    list_push_back(&server->waiting, &request->in_server);
     MHD_suspend_connection(request->connection);
     return MHD_YES;
 }
@@ -371,7 +380,8 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     (void)how;
     if (request && request->response)
         MHD_destroy_response(request->response);
-    mem_free(request);
+    if (request && !request->abandoned)
+        mem_free(request);
     *own = NULL;
 }
 
@@ -423,6 +433,7 @@ int http_server_open(struct http_server **out, struct loop *loop, int fd, const 
     *server = (struct http_server){.loop = loop, .ops = ops, .context = context, .open_handles = 2};
     timeouts_init(&server->lives, loop, LIFE_MS, life_over);
     server->limit = connections;
+    list_init(&server->waiting);
     if (shares_init(&server->shares) < 0)
         goto fail;
     server->daemon = start(server, fd, connections + HTTP_SPARE);
@@ -456,8 +467,20 @@ uint64_t http_server_evicted(const struct http_server *server)
     return server->evicted;
 }
 
+/* The library ends the process if a connection is still suspended when it stops. */
+static void abandon_waiting(struct http_server *server)
+{
+    struct list_link *link;
+    while ((link = list_first(&server->waiting))) {
+        struct server_request *request = container_of(link, struct server_request, in_server);
+        http_reply(&request->http, HTTP_UNAVAILABLE, "text/plain", strdup("stopping\n"), NULL);
+        request->abandoned = true;
+    }
+}
+
 void http_server_close(struct http_server *server)
 {
+    abandon_waiting(server);
     (void)MHD_run(server->daemon); /* processes resumed connections, sends what does not block */
     uv_poll_stop(&server->poll);
     MHD_stop_daemon(server->daemon);

@@ -56,7 +56,8 @@ int http_server_open(struct http_server **out, struct loop *loop, int fd, const 
                      unsigned connections) MUST_CHECK;
 /* The number of clients that were disconnected to accept others. */
 uint64_t http_server_evicted(const struct http_server *server);
-/* All requests must have been replied to. Sends what does not block, and closes in the loop's next turns. */
+/* Sends what does not block, and closes in the loop's next turns. Requests that wait are answered with HTTP_UNAVAILABLE;
+ * their handlers must still call http_reply, but must not read them any more. */
 void http_server_close(struct http_server *server);
 
 /* Takes ownership of `body` (from malloc); NULL means out of memory and sends HTTP_INTERNAL_ERROR. `allow` is the Allow

@@ -24,7 +24,7 @@ src/control/page_html.c: $(srcdir)/src/control/page.html
 	  echo '0};' && \
 	  echo 'const size_t page_html_len = sizeof page_html - 1;'; } >$@.tmp && mv $@.tmp $@
 
-check_PROGRAMS += tests/unit/test_api tests/unit/test_health tests/unit/test_listener tests/unit/test_peer tests/unit/test_gather tests/unit/test_token tests/unit/test_tracer
+check_PROGRAMS += tests/unit/test_api tests/unit/test_health tests/unit/test_listener tests/unit/test_peer tests/unit/test_gather tests/unit/test_http_server tests/unit/test_token tests/unit/test_tracer
 tests_unit_test_token_SOURCES = tests/unit/test_token.c
 tests_unit_test_token_LDADD = $(control_libs) $(CMOCKA_LIBS)
 tests_unit_test_tracer_SOURCES = tests/unit/test_tracer.c tests/unit/fake_workers.h
@@ -39,6 +39,8 @@ tests_unit_test_listener_SOURCES = tests/unit/test_listener.c
 tests_unit_test_listener_LDADD = $(control_libs) $(CMOCKA_LIBS)
 tests_unit_test_peer_SOURCES = tests/unit/test_peer.c
 tests_unit_test_peer_LDADD = $(control_libs) $(CMOCKA_LIBS)
+tests_unit_test_http_server_SOURCES = tests/unit/test_http_server.c
+tests_unit_test_http_server_LDADD = $(control_libs) $(CMOCKA_LIBS)
 tests_unit_test_gather_SOURCES = tests/unit/test_gather.c tests/unit/fake_workers.h
 tests_unit_test_gather_LDADD = $(control_libs) $(CMOCKA_LIBS)
 
