@@ -49,7 +49,7 @@ struct http2_exchange {
     int32_t stream;
     void *user; /* NULL at first */
 
-    /* Received: */
+    /* Received; path and body until `message` returns: */
     enum http2_method method; /* server */
     /* Server: with the query part; writable; NULL only with headers_too_large or HTTP2_OTHER_METHOD. */
     char *path;

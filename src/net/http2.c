@@ -83,16 +83,24 @@ static size_t exchange_held(const struct http2_exchange *exchange)
     return exchange->body_cap + exchange->path_cap;
 }
 
+static void forget_message(struct http2_exchange *exchange)
+{
+    exchange->http2->held -= exchange_held(exchange);
+    mem_free(exchange->path);
+    mem_free(exchange->body);
+    exchange->path = NULL;
+    exchange->body = NULL;
+    exchange->path_cap = exchange->body_cap = exchange->len = 0;
+}
+
 static void exchange_free(struct http2_exchange *exchange)
 {
     struct http2 *http2 = exchange->http2;
     list_remove(&exchange->link);
     http2->count--;
     http2->incomplete -= !exchange->whole;
-    http2->held -= exchange_held(exchange);
     http2->unsent -= exchange->out_len - exchange->out_sent;
-    mem_free(exchange->path);
-    mem_free(exchange->body);
+    forget_message(exchange);
     mem_free(exchange->out);
     mem_free(exchange);
 }
@@ -250,6 +258,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     http2->progress++;
     if (!exchange->cancelled)
         http2->ops->message(exchange);
+    forget_message(exchange);
     return http2->error ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 

@@ -359,6 +359,32 @@ def test_garbage_ends_the_connection(service, data):
         assert client.closed().rfind(b"\x07\0\0\0\0\0") > 0, "GOAWAY"
 
 
+def test_waiting_requests_with_long_paths_leave_others_alone(service):
+    """Their paths are not held while they wait: a client that needs two turns for its message is not reset for memory."""
+    service.server.silence = lambda query: query.name.startswith("never")
+    evicted = service.counter("tcp_evicted")
+    path = "/dns-query?dns=" + base64.urlsafe_b64encode(wire.query("never-held.example", id=0)).decode().rstrip("=") + "&x="
+    begun = [service.raw() for _ in range(20)]
+    try:
+        for client in begun:  # 4,000 bytes once, then one byte for each of them (RFC 7541 section 6.1)
+            long = path.encode().ljust(4000, b"x")
+            first = b"\x44\x7f" + bytes([(len(long) - 127) & 127 | 128, (len(long) - 127) >> 7]) + long
+            rest = fields((":method", "GET"), (":scheme", "https"), (":authority", "dns.lan"))
+            client.socket.sendall(b"".join(frame(HEADERS, 5, 1 + 2 * number, rest + (b"\xbe" if number else first)) for number in range(100)))
+        service.server.wait_for_queries("never-held.example")
+        with TcpClient("127.0.0.1", service.daemon.port) as slow:
+            message = wire.query("a.example")
+            slow.socket.sendall(len(message).to_bytes(2, "big") + message[:10])
+            for _ in range(3):
+                assert service.daemon.ask("a.example", tcp=True).rcode() == 0
+            slow.socket.sendall(message[10:])
+            assert wire.parse(slow.receive()).rcode() == 0
+    finally:
+        for client in begun:
+            client.close()
+    assert service.counter("tcp_evicted") == evicted
+
+
 @pytest.mark.faults
 def test_unfinished_requests_end_after_five_seconds_without_progress(service):
     """Slow headers, slow bodies, and connections that say nothing; meanwhile all others are served."""
