@@ -102,17 +102,23 @@ static bool choose_run(struct sort *sort, struct rewrite *rewrite, const uint8_t
     return changed;
 }
 
+static void choose_unsorted(struct rewrite *rewrite, unsigned first, unsigned end)
+{
+    for (unsigned i = first; i < end; i++)
+        rewrite_choose(rewrite, 0, i);
+}
+
 static bool choose_all(struct sort *sort, struct rewrite *rewrite, const uint8_t *wire)
 {
     bool changed = false;
-    for (unsigned i = 0; i < rewrite->section_start[1];) {
-        unsigned end = run_end(rewrite, i);
-        if (end > i + 1 && end - i <= RUN_MAX) {
+    for (unsigned i = 0, end; i < rewrite->section_start[1]; i = end) {
+        end = run_end(rewrite, i);
+        if (end > i + 1 && end - i <= RUN_MAX)
             changed |= choose_run(sort, rewrite, wire, i, end);
-            i = end;
-        } else {
-            rewrite_choose(rewrite, 0, i++);
-        }
+        else if (end == i)
+            rewrite_choose(rewrite, 0, end++);
+        else
+            choose_unsorted(rewrite, i, end);
     }
     for (unsigned section = 1; section < 3 && changed; section++)
         for (unsigned i = rewrite->section_start[section]; i < rewrite->section_start[section + 1]; i++)

@@ -39,7 +39,7 @@ def zone(table, rcode=dns.rcode.NXDOMAIN, minimum=100):
             response.set_rcode(0 if name in known else rcode)
             if response.rcode() in (0, dns.rcode.NXDOMAIN):
                 response.authority.append(dns.rrset.from_text("example.", 300, "IN", "SOA", SOA.format(minimum)))
-        return [response.to_wire()]
+        return [response.to_wire(max_size=65535)]
     return twist
 
 
@@ -217,6 +217,16 @@ def test_the_order_of_addresses(make_daemon, server):
         assert [address.rpartition(".")[0] for address in addresses] == ["192.0.2", "192.0.2", "198.51.100", "203.0.113", "203.0.113"]
         assert len(set(addresses)) == 5
     assert "dotstub_responses_sorted_total 2\n" in control(daemon, "/metrics").body
+
+
+def test_more_addresses_than_are_sorted_stay_as_they_are(make_daemon, server):
+    many = [f"many.example 200 A {'198.51.100' if number % 2 else '192.0.2'}.{number // 2}" for number in range(400)]
+    server.twist = zone({("many.example", "A"): many})
+    daemon = make_daemon(server, **{"sort-addresses": ["192.0.2.0/24"], "cache": {"rotate": False}})
+    for _ in range(2):
+        (rrset,) = daemon.ask("many.example", tcp=True).answer
+        assert [str(data) for data in rrset] == [line.split()[-1] for line in many]
+    assert "dotstub_responses_sorted_total 0\n" in control(daemon, "/metrics").body
 
 
 def test_an_answer_without_its_signatures_is_sorted_and_filtered(make_daemon, server):
