@@ -474,6 +474,13 @@ const struct option options[] = {
      .unset = "1MiB",
      .help = "Values that a connection to the store has not taken yet, in bytes. Further ones are dropped and counted "
              "(store_puts_dropped); they cost no answer."},
+    {.key = "store.warm-names",
+     .type = OPTION_INTEGER,
+     IN(store.warm_names),
+     .max = 5000,
+     .unset = "1000",
+     .help = "After the start the most popular names of the fleet are taken from the store, at most this number for each "
+             "set of upstreams. 0 turns that off."},
 
     {.key = "limits.answer-by",
      .type = OPTION_DURATION,

@@ -275,6 +275,8 @@ static json_t *store_object(const struct gather_sum *sum)
                sum->counters[COUNTER_store_foreign] + sum->counters[COUNTER_store_damaged] +
                    sum->counters[COUNTER_store_early] + sum->counters[COUNTER_store_expired]);
     put_number(object, "flushes", sum->counters[COUNTER_store_flushes_heard]);
+    put_number(object, "waits", sum->counters[COUNTER_store_leases_lost]);
+    put_number(object, "warmed", sum->counters[COUNTER_store_warmed]);
     return object;
 }
 

@@ -141,6 +141,14 @@ static void use_store(struct worker *worker, struct store_setup *setup)
     store_setup_unref(setup);
 }
 
+/* Once, after the start. */
+static void warm(struct worker *worker)
+{
+    const struct routes *routes = worker->groups.routes;
+    for (size_t i = 0; worker->leads && worker->resolver.store && i < routes->group_count; i++)
+        store_warm(worker->store, routes->ids[i].definition, routes->ids[i].id);
+}
+
 static void change_item(struct mailbox_item *item, void *reader)
 {
     struct worker_change *change = container_of(item, struct worker_change, request);
@@ -517,6 +525,7 @@ static int worker_build(struct worker *worker, struct config *config, struct cac
     listeners_identify(worker->listeners, tls_identity_ref(identity));
     worker->resolver.flush_heard = flush_heard;
     use_store(worker, store_setup_ref(store));
+    warm(worker);
     return worker_listen(worker, sockets, count);
 }
 

@@ -507,16 +507,23 @@ bool lookup_hurry(struct resolver *resolver, const struct key *key, uint64_t has
     return lookup != NULL;
 }
 
+bool lookup_new_refresh(struct resolver *resolver, const struct key *key, uint64_t hash, struct lookup **out)
+{
+    struct group *group = groups_find(resolver->groups, key->group);
+    *out = NULL;
+    if (resolver->stopping || !group ||
+        resolver->lookups.in_use - resolver->dependent_lookups >= places_for_clients(resolver) / 2)
+        return false;
+    if (!lookup_find(resolver, key, hash))
+        *out = lookup_new(resolver, group, key, hash, 0);
+    return true;
+}
+
 void lookup_refresh(struct resolver *resolver, const struct key *key, uint64_t hash)
 {
     struct key room;
-    key = lookup_key(resolver, key, &room);
-    /* Refreshes use at most half of the places for clients. */
-    if (lookup_find(resolver, key, hash) || resolver->stopping ||
-        resolver->lookups.in_use - resolver->dependent_lookups >= places_for_clients(resolver) / 2)
-        return;
-    struct group *group = groups_find(resolver->groups, key->group);
-    struct lookup *lookup = group ? lookup_new(resolver, group, key, hash, 0) : NULL;
+    struct lookup *lookup;
+    (void)lookup_new_refresh(resolver, lookup_key(resolver, key, &room), hash, &lookup);
     if (!lookup)
         return;
     counter_add(resolver->counters, COUNTER_refreshes, 1);

@@ -123,6 +123,9 @@ const struct key *lookup_key(const struct resolver *resolver, const struct key *
 /* --- lookup.c, for stored.c --- */
 /* Continues with this stage with a response that is valid until the return; the lookup may have ended then. */
 void lookup_respond(struct lookup *lookup, struct answer *answer, enum stage stage);
+/* A lookup without a waiter, in no stage; *out NULL: the key has one, or out of memory. False: refreshes use at most half
+ * of the places for clients, or there is no such group. */
+bool lookup_new_refresh(struct resolver *resolver, const struct key *key, uint64_t hash, struct lookup **out);
 /* --- lookup.c, for lookup_wait.c --- */
 struct lookup *lookup_find(struct resolver *resolver, const struct key *key, uint64_t hash);
 /* NULL: the limit is reached, or out of memory. */

@@ -45,12 +45,12 @@ void stored_unlease(struct lookup *lookup)
 }
 
 /* True if the local cache received its entry later than the value was sealed, or if that entry lives longer. */
-static bool local_is_newer(const struct lookup *lookup, const struct store_found *found)
+static bool local_is_newer(const struct resolver *resolver, const struct key *key, uint64_t hash,
+                           const struct store_found *found)
 {
-    const struct resolver *resolver = lookup->resolver;
     struct cache_found local;
-    switch (cache_get(resolver->cache, &lookup->key, lookup->by_key.hash, loop_now(resolver->loop), CACHE_PEEK, 0,
-                      resolver->big, MESSAGE_MAX, &local)) {
+    switch (cache_get(resolver->cache, key, hash, loop_now(resolver->loop), CACHE_PEEK, 0, resolver->big, MESSAGE_MAX,
+                      &local)) {
     case CACHE_HIT:
         return local.answer.ttl >= found->answer.ttl;
     case CACHE_EXPIRED:
@@ -88,7 +88,7 @@ static bool is_usable(void *context, struct store_found *found)
     struct lookup *lookup = context;
     if (lookup->stage > STAGE_ASK)
         return false;
-    if (local_is_newer(lookup, found)) {
+    if (local_is_newer(lookup->resolver, &lookup->key, lookup->by_key.hash, found)) {
         counter_add(lookup->resolver->counters, COUNTER_store_older, 1);
         return false;
     }
@@ -107,6 +107,23 @@ static void store_done(void *context, struct store_found *found, bool leased)
         take_fresh(lookup, found);
     else if (lookup->stage == STAGE_STORE)
         (void)lookup_advance(lookup, STAGE_ASK);
+}
+
+/* A popular value after the start: as if a lookup had got it from the store. */
+static bool warmed(void *user, const struct key *key, struct store_found *found)
+{
+    struct resolver *resolver = user;
+    uint64_t hash = key_hash(key);
+    struct lookup *lookup;
+    if (found->answer.ttl == 0 || local_is_newer(resolver, key, hash, found))
+        return true;
+    if (!lookup_new_refresh(resolver, key, hash, &lookup))
+        return false;
+    if (lookup) {
+        lookup->stored = true;
+        lookup_respond(lookup, &found->answer, STAGE_ASK + 1);
+    }
+    return true;
 }
 
 static void store_late(void *context)
@@ -149,5 +166,9 @@ static void flush_heard(void *user, const struct store_flush *flush)
     resolver->flush_heard(resolver, flush);
 }
 
-const struct store_ops resolver_store_ops = {
-    .look_up = look_up, .usable = is_usable, .done = store_done, .late = store_late, .heard = flush_heard};
+const struct store_ops resolver_store_ops = {.look_up = look_up,
+                                             .usable = is_usable,
+                                             .done = store_done,
+                                             .late = store_late,
+                                             .heard = flush_heard,
+                                             .warmed = warmed};

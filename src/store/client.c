@@ -18,6 +18,7 @@
 #include "fleet.h"
 #include "get.h"
 #include "lease.h"
+#include "popular.h"
 
 enum {
     PATIENCE_MIN_MS = 2,
@@ -53,14 +54,16 @@ static void get_replied(struct store_command *request, const struct resp_reply *
     if (!item || item->type == RESP_ERROR)
         store_count(store, COUNTER_store_failed);
     if (item && item->type == RESP_TEXT && get_open(get, which, resp_text(reply, item), item->len, &found) &&
-        store->ops->usable(get->context, &found))
+        store->ops->usable(get->context, &found)) {
+        popular_vote(store, get->definition, get->name[0], found.ttl);
         get_end(get, &found, false);
-    else if (get->outstanding > 0)
+    } else if (get->outstanding > 0) {
         return;
-    else if (list_linked(&get->in_waiting))
+    } else if (list_linked(&get->in_waiting)) {
         lease_begin(get);
-    else
+    } else {
         get_end(get, NULL, false); /* the upstream was asked meanwhile */
+    }
 }
 
 /* --- asking --- */
@@ -157,6 +160,7 @@ struct store_get *store_get(struct store *store, const uint8_t definition[DIGEST
     get->store = store;
     get->context = context;
     get->key = key;
+    memcpy(get->definition, definition, DIGEST_LEN);
     get->median_ms = median_ms;
     get->not_before_ms = store->not_before_ms;
     get_ask(get, store_material(material, definition, key));
@@ -209,6 +213,7 @@ static uint64_t store_tick(struct loop_tick *hook, uint64_t now_ms)
     uint64_t next_ms = LOOP_NEVER;
     check_waiting(store, now_ms);
     leases_check(store, now_ms);
+    next_ms = popular_check(store, now_ms);
     for (size_t i = 0; store->dial_due && i < store->place_count; i++)
         node_wake(store->places[i].node);
     store->dial_due = false;
@@ -246,7 +251,7 @@ bool store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const 
     seal_name(name, &store->setup->keys, 0, SEAL_ANSWER, store_material(material, definition, key));
     struct node *node = store_place_of(store, name)->node;
     node_wake(node);
-    size_t len = node_is_ready(node) ? value_pack(store->content, answer, verdict) : 0;
+    size_t len = node_is_ready(node) ? value_pack(store->content, answer, key->flags, verdict) : 0;
     if (len == 0) {
         store_count(store, COUNTER_store_puts_dropped);
         return false;
@@ -270,6 +275,8 @@ bool store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const 
         request->context = store;
     }
     store_count(store, request ? COUNTER_store_puts : COUNTER_store_puts_dropped);
+    if (request)
+        popular_vote(store, definition, name, answer->ttl);
     return request != NULL;
 }
 
@@ -284,6 +291,7 @@ static void end_gets(struct store *store)
 
 static void drop_nodes(struct store *store)
 {
+    popular_end(store);
     for (size_t i = 0; i < store->place_count; i++) {
         node_leave(store->places[i].node);
         if (store->places[i].channel)
@@ -357,6 +365,7 @@ int store_new(struct store **out, struct loop *loop, struct counters *counters, 
     list_init(&store->waiting);
     list_init(&store->tellings);
     list_init(&store->polled);
+    list_init(&store->warmings);
     for (unsigned i = 0; i < STORE_POLLS; i++)
         list_init(&store->polls[i]);
     slab_init(&store->owner.requests, sizeof(struct store_command), sizeof(struct store_command), SIZE_MAX);

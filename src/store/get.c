@@ -55,31 +55,48 @@ static void count_rejected(struct store *store, enum seal_verdict verdict)
     store_count(store, counters[verdict]);
 }
 
-bool get_open(struct store_get *get, unsigned which, uint8_t *sealed, size_t len, struct store_found *out)
+bool get_unseal(struct store *store, unsigned which, const uint8_t name[SEAL_NAME], uint8_t *sealed, size_t len,
+                struct store_opened *out)
 {
-    struct store *store = get->store;
-    struct seal_terms terms = {.kind = SEAL_ANSWER, .name = get->name[which]};
-    struct bytes content;
-    struct store_value value;
+    struct seal_terms terms = {.kind = SEAL_ANSWER, .name = name};
     int64_t now_ms = clock_wall_ms();
-    enum seal_verdict verdict = unseal(sealed, len, &store->setup->keys, which, now_ms, &terms, &content);
+    enum seal_verdict verdict = unseal(sealed, len, &store->setup->keys, which, now_ms, &terms, &out->content);
     if (verdict != SEAL_OPENED) {
         count_rejected(store, verdict);
         return false;
     }
-    if (terms.sealed_ms < get->not_before_ms || flushes_exclude(&store->flushes, get->key, terms.sealed_ms)) {
+    out->sealed_ms = terms.sealed_ms;
+    out->age_ms = now_ms > terms.sealed_ms ? (uint64_t)(now_ms - terms.sealed_ms) : 0;
+    return true;
+}
+
+bool get_unpack(struct store *store, const struct key *key, const struct store_opened *opened, struct store_found *out)
+{
+    struct store_value value;
+    if (flushes_exclude(&store->flushes, key, opened->sealed_ms)) {
         store_count(store, COUNTER_store_flushed);
         return false;
     }
-    out->age_ms = now_ms > terms.sealed_ms ? (uint64_t)(now_ms - terms.sealed_ms) : 0;
-    if (value_unpack(&value, content, get->key, out->age_ms, &store->room) < 0) {
+    if (value_unpack(&value, opened->content, key, opened->age_ms, &store->room) < 0) {
         store_count(store, COUNTER_store_foreign);
         return false;
     }
-    out->answer = value.answer;
-    out->ttl = value.ttl;
-    out->verdict = value.verdict;
+    *out = (struct store_found){
+        .answer = value.answer, .ttl = value.ttl, .age_ms = opened->age_ms, .verdict = value.verdict};
     return true;
+}
+
+bool get_open(struct store_get *get, unsigned which, uint8_t *sealed, size_t len, struct store_found *out)
+{
+    struct store *store = get->store;
+    struct store_opened opened;
+    if (!get_unseal(store, which, get->name[which], sealed, len, &opened))
+        return false;
+    if (opened.sealed_ms < get->not_before_ms) {
+        store_count(store, COUNTER_store_flushed);
+        return false;
+    }
+    return get_unpack(store, get->key, &opened, out);
 }
 
 /* The servers of a late get are left alone. The deadlines of timers come before the bytes that have arrived meanwhile: a

@@ -16,6 +16,7 @@ struct store_get {
     struct store *store;
     void *context;
     const struct key *key;
+    uint8_t definition[DIGEST_LEN];
     struct store_command *request[SEAL_FLEET_KEYS];
     uint8_t name[SEAL_FLEET_KEYS][SEAL_NAME];
     unsigned outstanding;
@@ -64,7 +65,8 @@ struct store {
     void (*closed)(void *context);
     void *closed_context;
     struct store_common flush_list, flush_channel;
-    struct list tellings;
+    struct list tellings, warmings;
+    unsigned votes;
     struct flushes flushes;
     struct value_room room;
     uint8_t content[VALUE_MAX], sealed[VALUE_MAX + 8192];

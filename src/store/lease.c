@@ -10,6 +10,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "get.h"
+#include "popular.h"
 
 enum {
     VERSION = 1,
@@ -125,6 +126,7 @@ static void polled(struct store_command *request, const struct resp_reply *reply
         get_open(get, 0, resp_text(reply, &reply->items[1]), reply->items[1].len, &found) &&
         store->ops->usable(get->context, &found)) {
         store_count(store, COUNTER_store_leases_filled);
+        popular_vote(store, get->definition, get->name[0], found.ttl);
         get_end(get, &found, false);
     } else if (waits && whole && is_held(get, reply, &reply->items[2]) &&
                loop_now(store->owner.loop) < get->give_up_ms) {

@@ -132,7 +132,7 @@ size_t store_setup_choose(const struct store_setup *setup, const uint8_t name[SE
 static int digest_setup(struct store_setup *setup)
 {
     struct buffer all = {NULL, 0, 0, 0};
-    const uint64_t numbers[] = {setup->patience_ms, setup->write_queue, setup->password.len};
+    const uint64_t numbers[] = {setup->patience_ms, setup->write_queue, setup->warm_names, setup->password.len};
     int status = buffer_append(&all, &setup->keys, sizeof setup->keys);
     if (status == 0)
         status = buffer_append(&all, numbers, sizeof numbers);
@@ -168,6 +168,7 @@ int store_setup_new(struct store_setup **out, const struct config *config, FILE 
     atomic_init(&setup->refs, 1);
     setup->patience_ms = config->store.patience_ms;
     setup->write_queue = (size_t)config->store.write_queue;
+    setup->warm_names = config->store.warm_names;
     int status = read_fleet_keys(setup, config, errors);
     if (status == 0)
         status = read_password(setup, config, errors);

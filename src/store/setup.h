@@ -20,6 +20,7 @@ struct store_setup {
     struct seal_keys keys;
     uint64_t patience_ms; /* 0: from the upstream */
     size_t write_queue;
+    uint32_t warm_names;
     char user[65];              /* "": the default user */
     struct buffer password;     /* empty: none */
     uint8_t digest[DIGEST_LEN]; /* of everything above and below */

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libstore.a
 libstore_a_SOURCES = src/store/fleet.c src/store/fleet.h src/store/flushes.c src/store/flushes.h src/store/get.c src/store/get.h \
-  src/store/health.c src/store/health.h src/store/inside.h src/store/lease.c src/store/lease.h src/store/node.c src/store/node.h src/store/resp.c src/store/resp.h \
+  src/store/health.c src/store/health.h src/store/inside.h src/store/lease.c src/store/lease.h src/store/node.c src/store/node.h src/store/popular.c src/store/popular.h src/store/resp.c src/store/resp.h \
   src/store/seal.c src/store/seal.h src/store/setup.c src/store/setup.h src/store/client.c src/store/value.c src/store/value.h
 noinst_HEADERS += include/store/store.h
 

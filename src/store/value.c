@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The content: version, flags, verdict of a validator, 0, rcode (2), TTL (4), number of extended errors, each as code
+/* The content: version, flags, verdict of a validator, flags of the key, rcode (2), TTL (4), number of extended errors, each as code
  * (2), length and text; length of the message (2), message. Another version is ignored. */
 #include "value.h"
 
@@ -10,7 +10,7 @@
 
 enum { VERSION = 1, FLAG_AUTHENTICATED = 1 };
 
-size_t value_pack(uint8_t out[VALUE_MAX], const struct answer *answer, enum store_verdict verdict)
+size_t value_pack(uint8_t out[VALUE_MAX], const struct answer *answer, uint8_t key_flags, enum store_verdict verdict)
 {
     struct writer writer = writer_over(out, VALUE_MAX);
     if (answer->len > VALUE_MESSAGE_MAX)
@@ -18,7 +18,7 @@ size_t value_pack(uint8_t out[VALUE_MAX], const struct answer *answer, enum stor
     writer_u8(&writer, VERSION);
     writer_u8(&writer, answer->authenticated ? FLAG_AUTHENTICATED : 0);
     writer_u8(&writer, (uint8_t)verdict);
-    writer_u8(&writer, 0);
+    writer_u8(&writer, key_flags);
     writer_u16(&writer, answer->rcode);
     writer_u32(&writer, answer->ttl);
     writer_u8(&writer, (uint8_t)answer->ede.count);
@@ -59,6 +59,38 @@ static int walk(struct answer *answer, const uint8_t *wire, size_t len, const st
     if (message_walk_answer(room->wire, len, &room->scratch, answer, &transport) < 0 || answer->truncated ||
         !message_answers((struct bytes){answer->wire, answer->len}, key))
         return ERROR_MALFORMED;
+    return 0;
+}
+
+/* Skips to the message. */
+static int read_head(struct cursor *cursor, uint8_t *key_flags, struct ede_list *ede)
+{
+    if (cursor_u8(cursor) != VERSION)
+        return ERROR_MALFORMED;
+    (void)cursor_take(cursor, 2);
+    *key_flags = cursor_u8(cursor);
+    (void)cursor_take(cursor, 6);
+    return read_errors(cursor, ede);
+}
+
+int value_key(struct bytes content, struct key *out)
+{
+    struct cursor cursor = cursor_over(content);
+    struct ede_list ede;
+    uint8_t flags;
+    if (read_head(&cursor, &flags, &ede) < 0)
+        return ERROR_MALFORMED;
+    struct bytes message = {.len = cursor_u16(&cursor)};
+    message.data = cursor_take(&cursor, message.len);
+    if (!message.data || message.len < MESSAGE_HEADER || (flags & ~(KEY_DO | KEY_CD)))
+        return ERROR_MALFORMED;
+    size_t len = name_len((struct bytes){message.data + MESSAGE_HEADER, message.len - MESSAGE_HEADER});
+    if (len == 0 || message.len - MESSAGE_HEADER < len + 4)
+        return ERROR_MALFORMED;
+    const uint8_t *after = message.data + MESSAGE_HEADER + len;
+    *out =
+        (struct key){.type = read_u16(after), .class = read_u16(after + 2), .flags = flags, .name_len = (uint8_t)len};
+    name_lower(out->name, message.data + MESSAGE_HEADER, len);
     return 0;
 }
 

@@ -17,7 +17,9 @@ enum {
 };
 
 /* Writes the content for this response, whose ttl counts from the seal time. Returns the length, or 0: too large. */
-size_t value_pack(uint8_t out[VALUE_MAX], const struct answer *answer, enum store_verdict verdict);
+size_t value_pack(uint8_t out[VALUE_MAX], const struct answer *answer, uint8_t key_flags, enum store_verdict verdict);
+/* Reads the key that the value belongs to, without its group. 0 or ERROR_MALFORMED. */
+int value_key(struct bytes content, struct key *out) MUST_CHECK;
 
 struct store_value {
     struct answer

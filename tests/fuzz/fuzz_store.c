@@ -43,7 +43,7 @@ static void read_content(const uint8_t *data, size_t size)
     uint8_t *copy = exact_copy(data, size);
     if (size > 2 && value_unpack(&value, (struct bytes){copy, size}, &key, data[1] * UINT64_C(1000), &room) == 0) {
         MUST(value.answer.len <= VALUE_MESSAGE_MAX && value.answer.ttl <= value.ttl);
-        size_t len = value_pack(packed, &value.answer, value.verdict);
+        size_t len = value_pack(packed, &value.answer, 0, value.verdict);
         MUST(len > 0);
         MUST(value_unpack(&second, (struct bytes){packed, len}, &key, 0, &again) == 0);
         MUST(second.answer.len == value.answer.len && second.answer.ttl == value.answer.ttl);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The replicas of a fleet help each other through the store: flushes, leases, popular names."""
+import base64
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -209,3 +210,45 @@ def test_a_store_that_lies_about_leases(make_replica, server, redis, cleanup):
     assert count(replica, "store_leases_lost") == 5
     assert count(replica, "store_leases_refused") == 4
     assert count(replica, "queries_failed") == 0
+
+
+# Popular names.
+
+def test_a_new_replica_fetches_popular_names(make_replica, server, redis):
+    first, second = make_replica(), make_replica()
+    names = [f"n{number}.example" for number in range(400)]
+    for replica in (first, second):
+        for name in names:
+            replica.ask(name)
+    (popular,) = [key for key in redis("KEYS", "dotstub:*") if redis("TYPE", key) == b"zset"]
+    members = redis("ZCARD", popular)
+    assert members >= 100
+    assert not any(b"example" in member for member in redis("ZRANGE", popular, 0, -1))
+    server.forget()
+    third = make_replica()
+    eventually(lambda: count(third, "store_warmed") == members, 3)
+    gets = count(third, "store_gets")
+    for name in names:
+        ask_truly(third, name)
+    assert not server.queries  # each name came from the local cache or from the store
+    assert count(third, "cache_hits") == members and count(third, "store_gets") - gets == len(names) - members
+
+
+def test_popular_names_that_are_not(make_replica, server, redis, public_path):
+    """The set has garbage, values of other names, of another fleet, or none."""
+    first = make_replica()
+    for number in range(40):
+        ask_truly(first, f"n{number}.example")
+    (popular,) = [key for key in redis("KEYS", "dotstub:*") if redis("TYPE", key) == b"zset"]
+    members = redis("ZCARD", popular)
+    one, other = redis("ZRANGE", popular, 0, 1)
+    for text in (b"", b"x", b"x" * 32, b"x" * 3000):
+        redis("ZADD", popular, "1e9", text)
+    name = "dotstub:" + base64.urlsafe_b64encode(one).decode().rstrip("=")
+    redis("SET", name, redis("GET", "dotstub:" + base64.urlsafe_b64encode(other).decode().rstrip("=")))
+    second = make_replica()
+    eventually(lambda: count(second, "store_warmed") == members - 1)
+    assert count(second, "store_damaged") == 1
+    off = make_replica(**{"warm-names": 0})
+    ask_truly(off, "n1.example")
+    assert count(off, "store_warmed") == 0

@@ -16,7 +16,7 @@ static size_t pack(unsigned records, uint32_t ttl)
 {
     sample_key(&sample, 7);
     sample_answer(&sample, records, 0x01020304, ttl);
-    return value_pack(packed, &sample.answer, STORE_SECURE);
+    return value_pack(packed, &sample.answer, KEY_DO, STORE_SECURE);
 }
 
 static int unpack(struct store_value *out, size_t len, uint64_t age_ms)
@@ -65,7 +65,7 @@ static void extended_errors_and_ad_come_back(void **state)
     sample.answer.authenticated = true;
     ede_add(&sample.answer.ede, 17, "filtered", 8);
     ede_add(&sample.answer.ede, 3, NULL, 0);
-    size_t len = value_pack(packed, &sample.answer, STORE_NOT_VALIDATED);
+    size_t len = value_pack(packed, &sample.answer, KEY_DO, STORE_NOT_VALIDATED);
     assert_int_equal(unpack(&value, len, 0), 0);
     assert_true(value.answer.authenticated);
     assert_int_equal(value.answer.ede.count, 2);
