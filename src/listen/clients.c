@@ -34,6 +34,7 @@ enum {
     WAITING_MAX = 512,
     TURN_MAX = 1024,
     SERVE_UDP = 128, /* messages of all connections after which datagrams are received, beside a turn's own time */
+    SERVE_PIECE = 8, /* a piece of a protocol's input counts as this number of messages, beside those in it */
     HELD_MAX = 6 * 1024 * 1024,
     STALL_MS = 5000,         /* clients without progress for this long are reset */
     REST_MS = 20,            /* interval at which a listener without a free place tries again */
@@ -598,10 +599,12 @@ static void client_frame(struct stream *stream, uint8_t *message, size_t len)
 {
     struct client *client = client_of(stream);
     int status = 0;
-    if (client->protocol)
+    if (client->protocol) {
         status = client->protocol->receive(client, message, len);
-    else
+        client->clients->taken += SERVE_PIECE;
+    } else {
         (void)client_take(client, (struct bytes){message, len}, NULL);
+    }
     if (status < 0) {
         client_close(client, status);
         return;

@@ -263,7 +263,7 @@ def test_others_are_served(service, kind):
             assert dot.ask("b.example").rcode() == 0 and https.ask("c.example").rcode() == 0
         result = load.result()
     assert result["good"] == result["sent"] == 200, result
-    assert result["p99_ms"] < 50 * SLACK, result  # the longest one is also that of a busy machine
+    assert result["p99_ms"] < 150 * SLACK, result  # mostly the machine's: attackers, generator and daemon share it
     grown = peak_kb(daemon) - before
     print(f"{kind}: {misuse.opened} connections, {misuse.ended} ended, hits p99 {result['p99_ms']} ms, longest {result['max_ms']} ms, {grown} KiB")
     assert FLAVOUR != "plain" or grown <= 24 * MIB, f"{grown} KiB more"  # 10,000 queries in flight are 8 of it
