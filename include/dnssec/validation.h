@@ -52,9 +52,9 @@ struct dnssec_result {
     uint32_t life_s; /* SECURE: how long it may be kept at most; else UINT32_MAX */
     uint32_t
         ends_s; /* INSECURE: until a negative anchor that decided ends, after which it may differ; else UINT32_MAX */
-    bool unsettled;  /* INSECURE because the clock may be behind: not to be kept */
-    bool limited;    /* BOGUS because of a limit on work */
-    unsigned checks; /* signatures checked so far */
+    bool unsettled;      /* INSECURE because the clock may be behind: not to be kept */
+    bool limited;        /* BOGUS because of a limit on work */
+    unsigned checks;     /* signatures checked so far */
     unsigned remembered; /* signatures that had been verified before */
 };
 

@@ -11,7 +11,7 @@
 
 #define UNTIL " until "
 
-/* Seconds since 1970 of YYYY-MM-DD, with or without THH:MMZ, in UTC. -EINVAL: it is no such time. */
+/* Seconds since 1970 of YYYY-MM-DD, with or without THH:MMZ, in UTC. -EINVAL: not such a time. */
 static int read_time(const char *text, int64_t *out)
 {
     struct tm tm = {.tm_mday = 0}, again;

@@ -9,7 +9,7 @@
 #include "server.h"
 #include "view.h"
 
-/* Those of the configuration and those added at run time. */
+/* Lists the anchors of the configuration, and those added at run time. */
 void negatives_show(struct view *view, struct http_request *request);
 /* Adds "name" for the time "for" (default 1h). */
 void negatives_add(struct view *view, struct http_request *request);

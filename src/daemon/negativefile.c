@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The file: a line with its name and version; a line for each anchor: the wall-clock time of its end in seconds, the seconds
- * that were left when it was written, the name. Whoever can write it can already decide what this user's daemon answers, but
- * it must not harm the process: its length, numbers and names are checked. */
+ * that were left when it was written, the name. The file belongs to the service user, so it is not trusted: its length,
+ * numbers and names are checked. */
 #include "negativefile.h"
 #include <errno.h>
 #include <inttypes.h>

@@ -151,8 +151,7 @@ static enum dnssec_verdict check_with(struct validation *validation, struct rrse
             signature.signer_len != apex_len || memcmp(signature.signer, apex, apex_len) != 0 ||
             !is_timely(validation, &signature, worst))
             continue;
-        enum signature_result result =
-            signature_verify(form, &signature, keys, key_count, &work);
+        enum signature_result result = signature_verify(form, &signature, keys, key_count, &work);
         if (result == SIGNATURE_VALID)
             return accept(validation, set, &signature);
         if (is_over(validation, result, &verdict))

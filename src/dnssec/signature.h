@@ -72,7 +72,7 @@ struct signed_set {
 void signed_set_free(struct signed_set *set);
 /* The work of a response. */
 struct signature_work {
-    struct verified *verified;    /* signatures that were verified before cost nothing; NULL: none are remembered */
+    struct verified *verified; /* signatures that were verified before cost nothing; NULL: none are remembered */
     unsigned *checks, *remembered, *spent;
 };
 /* Verifies with the keys that have its tag and algorithm. Each attempt adds 1 to *checks, and its cost to *spent. After

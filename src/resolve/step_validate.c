@@ -63,7 +63,7 @@ static int read_file(struct anchors *anchors, const char *path, FILE *errors)
     return status;
 }
 
-/* Those whose time is over are left out. */
+/* Names whose time is over are left out. */
 static int add_negative(struct anchors *anchors, const struct config *config)
 {
     int status = 0;

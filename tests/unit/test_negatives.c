@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "config/config.h"
 #include "resolve/negatives.h"
 #include "resolve/validator.h"
 
@@ -90,9 +91,43 @@ static void lack_of_memory_is_repaired_later(void **state)
     assert_int_equal(end_of("broken.example"), until);
 }
 
+static void texts_of_the_configuration(void **state)
+{
+    static const struct {
+        const char *text;
+        int len;
+        int64_t until_s;
+    } cases[] = {
+        {"a.example", 11, 0},
+        {".", 1, 0},
+        {"a.example. until 2026-12-31", 11, 1798675200},
+        {"a.example until 2026-12-31T12:30Z", 11, 1798720200},
+        {"a.example until 2026-02-29", -EINVAL, 0},
+        {"a.example until 2026-12-31T24:30Z", -EINVAL, 0},
+        {"a.example until 2026-12-31T12:30", -EINVAL, 0},
+        {"a.example until 2026-12-31 ", -EINVAL, 0},
+        {"a.example until ", -EINVAL, 0},
+        {"a.example until tomorrow", -EINVAL, 0},
+        {"a.example until +26-12-31", -EINVAL, 0},
+        {"a.example b.example", -EINVAL, 0},
+        {" until 2026-12-31", -EINVAL, 0},
+        {"a..example", -EINVAL, 0},
+        {"", -EINVAL, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t name[NAME_MAX_WIRE];
+        int64_t until_s = 0;
+        assert_int_equal(config_negative(cases[i].text, name, &until_s), cases[i].len);
+        if (cases[i].len > 0)
+            assert_int_equal(until_s, cases[i].until_s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(texts_of_the_configuration),
         cmocka_unit_test_teardown(workers_see_changes, end),
         cmocka_unit_test_teardown(the_number_is_limited, end),
         cmocka_unit_test_teardown(lack_of_memory_is_repaired_later, end),
