@@ -479,8 +479,9 @@ const struct option options[] = {
      IN(store.warm_names),
      .max = 5000,
      .unset = "1000",
-     .help = "After the start the most popular names of the fleet are taken from the store, at most this number for each "
-             "set of upstreams. 0 turns that off."},
+     .help =
+         "After the start the most popular names of the fleet are taken from the store, at most this number for each "
+         "set of upstreams. 0 turns that off."},
 
     {.key = "limits.answer-by",
      .type = OPTION_DURATION,

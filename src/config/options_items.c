@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The settings of the items of lists: groups, routes, block lists, views, leases, hosts and zones. */
+#include "config/options.h"
+
 #include "config/options_private.h"
 
 static const struct choice block_formats[] = {

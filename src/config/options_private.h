@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* For the files with tables of options. */
+/* For the files with tables of options; include config/options.h first. */
 #ifndef DOTSTUB_CONFIG_OPTIONS_PRIVATE_H
 #define DOTSTUB_CONFIG_OPTIONS_PRIVATE_H
 
 #include <stddef.h>
 #include "config/config.h"
-#include "config/options.h"
 
 #define MEMBER(type, member)   .at = offsetof(struct type, member), .size = sizeof(((struct type *)0)->member)
 #define IN(member)             MEMBER(config, member)

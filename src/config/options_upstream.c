@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The settings of an upstream. */
+#include "config/options.h"
+
 #include "config/options_private.h"
 
 static const struct choice roles[] = {{"primary", ROLE_PRIMARY}, {"backup", ROLE_BACKUP}, {"routed", ROLE_ROUTED}, {0}};

@@ -11,11 +11,10 @@ static const char *phase_title(const char *phase)
 {
     static const struct {
         const char *phase, *title;
-    } titles[] = {{"store", "waiting for the store"},      {"retries", "earlier attempts"},
-                  {"queue", "waiting for a session"},      {"connect", "connecting (TCP)"},
-                  {"handshake", "TLS handshake"},          {"write", "writing"},
-                  {"response", "waiting for the response"},
-                  {"validation", "validating (DNSSEC)"}};
+    } titles[] = {{"store", "waiting for the store"},       {"retries", "earlier attempts"},
+                  {"queue", "waiting for a session"},       {"connect", "connecting (TCP)"},
+                  {"handshake", "TLS handshake"},           {"write", "writing"},
+                  {"response", "waiting for the response"}, {"validation", "validating (DNSSEC)"}};
     for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
         if (strcmp(titles[i].phase, phase) == 0)
             return titles[i].title;
