@@ -213,8 +213,11 @@ uint64_t popular_check(struct store *store, uint64_t now_ms)
     if (!link)
         return LOOP_NEVER;
     struct warming *warming = container_of(link, struct warming, link);
-    if (warming->outstanding > 0 && now_ms < warming->until_ms)
+    if (warming->outstanding > 0) { /* each request has its slot until its reply */
+        if (now_ms >= warming->until_ms)
+            warming_free(warming);
         return now_ms + STEP_MS;
+    }
     if (!warming->listed && set_is_ready(store, warming))
         ask_sets(warming);
     else if (warming->listed && warming->at < warming->count)
