@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 import wire
+from clients import TcpClient
 from daemon import SLACK
 from http2client import (DATA, GOAWAY, HEADERS, MESSAGE, PING, PREFACE, SETTINGS, WINDOW_UPDATE, HttpsClient, fields, frame, frames,
                          request_fields)
