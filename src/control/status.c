@@ -265,7 +265,7 @@ static json_t *store_object(const struct gather_sum *sum)
         put_number(server, "replies", replies);
         put(server, "latency_ms", replies ? thousandths(one->latency.sum * 10 / replies) : json_null());
         put_number(server, "unsent_bytes", one->unsent);
-        put(server, "last_error", one->error[0] ? json_string(one->error) : json_null());
+        put(server, "last_error", one->error[0] ? text_of(one->error, strlen(one->error)) : json_null());
         (void)json_array_append_new(servers, server);
     }
     put(object, "servers", servers);

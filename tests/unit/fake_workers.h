@@ -54,6 +54,9 @@ static void fake_report(void *reader, struct worker_report *out)
     if (out->with_records && report->records)
         memcpy(out->records, report->records, report->record_count * sizeof *out->records);
     out->record_count = out->with_records ? report->record_count : 0;
+    out->store_count = report->store_count;
+    if (report->store_count > 0)
+        memcpy(out->stores, report->stores, report->store_count * sizeof *out->stores);
 }
 
 static unsigned fake_flushes;

@@ -333,6 +333,17 @@ static void status_sums_worker_reports(void **state)
     assert_says("\"latency_ms\": 16.411,");
 }
 
+/* A server of the store may refuse a connection with any bytes. */
+static void the_refusal_of_a_store_is_shown(void **state)
+{
+    (void)state;
+    struct store_server_report store = {.name = "store", .state = "down", .error = "WRONGPASS \xff"};
+    fake.report[1].stores = &store;
+    fake.report[1].store_count = 1;
+    get("/status");
+    assert_says("\"last_error\": \"WRONGPASS ?\"");
+}
+
 static void the_state_has_a_reason_everywhere(void **state)
 {
     (void)state;
@@ -715,6 +726,7 @@ int main(void)
         TEST(the_page_has_a_content_security_policy),
         TEST(other_web_pages_are_refused),
         TEST(status_sums_worker_reports),
+        TEST(the_refusal_of_a_store_is_shown),
         TEST(the_state_has_a_reason_everywhere),
         TEST(a_worker_that_does_not_reply),
         TEST(counters_are_summed),
