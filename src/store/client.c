@@ -59,10 +59,10 @@ static void get_replied(struct store_command *request, const struct resp_reply *
         get_end(get, &found, false);
     } else if (get->outstanding > 0) {
         return;
-    } else if (list_linked(&get->in_waiting)) {
+    } else if (list_linked(&get->in_waiting) && item && item->type != RESP_ERROR) {
         lease_begin(get);
     } else {
-        get_end(get, NULL, false); /* the upstream was asked meanwhile */
+        get_end(get, NULL, false); /* the store failed, or the upstream was asked meanwhile */
     }
 }
 

@@ -205,7 +205,7 @@ static void take_message(struct store *store, const struct resp_reply *reply)
     const struct resp_item *channel = &reply->items[2], *message = &reply->items[3];
     bool fine = false;
     for (unsigned i = 0; !fine && i < store->setup->keys.count && message->type == RESP_TEXT; i++)
-        fine = channel->len == SEAL_TEXT &&
+        fine = channel->type == RESP_TEXT && channel->len == SEAL_TEXT &&
                memcmp(resp_text(reply, channel), store->flush_channel.text[i], SEAL_TEXT) == 0 &&
                open_flush(&flush, store, SEAL_FLUSH, i, resp_text(reply, message), message->len) &&
                flush.at_ms + HEARD_MS > clock_wall_ms() && flushes_add(&store->flushes, &flush);

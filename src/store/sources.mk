@@ -5,7 +5,8 @@ libstore_a_SOURCES = src/store/fleet.c src/store/fleet.h src/store/flushes.c src
   src/store/seal.c src/store/seal.h src/store/setup.c src/store/setup.h src/store/client.c src/store/value.c src/store/value.h
 noinst_HEADERS += include/store/store.h
 
-check_PROGRAMS += tests/unit/test_seal tests/unit/test_store_health tests/unit/test_store_value tests/unit/test_resp tests/unit/test_flushes
+check_PROGRAMS += tests/unit/test_seal tests/unit/test_store_health tests/unit/test_store_value tests/unit/test_resp tests/unit/test_flushes \
+  tests/unit/test_store_client
 tests_unit_test_seal_SOURCES = tests/unit/test_seal.c
 tests_unit_test_seal_LDADD = $(store_libs) $(CMOCKA_LIBS)
 tests_unit_test_store_health_SOURCES = tests/unit/test_store_health.c
@@ -17,6 +18,8 @@ tests_unit_test_resp_LDADD = $(store_libs) $(CMOCKA_LIBS)
 
 tests_unit_test_flushes_SOURCES = tests/unit/test_flushes.c
 tests_unit_test_flushes_LDADD = $(store_libs) $(CMOCKA_LIBS)
+tests_unit_test_store_client_SOURCES = tests/unit/test_store_client.c
+tests_unit_test_store_client_LDADD = $(store_libs) $(CMOCKA_LIBS)
 
 fuzz_targets += tests/fuzz/fuzz_store
 tests_fuzz_fuzz_store_SOURCES = tests/fuzz/fuzz_store.c tests/fuzz/fuzz.h $(fuzz_main)

@@ -40,6 +40,7 @@ static void read_content(const uint8_t *data, size_t size)
     static uint8_t packed[VALUE_MAX];
     struct key key = {.type = 1, .class = 1, .name_len = 3, .name = {1, 'a', 0}};
     struct store_value value, second;
+    struct key found;
     uint8_t *copy = exact_copy(data, size);
     if (size > 2 && value_unpack(&value, (struct bytes){copy, size}, &key, data[1] * UINT64_C(1000), &room) == 0) {
         MUST(value.answer.len <= VALUE_MESSAGE_MAX && value.answer.ttl <= value.ttl);
@@ -48,6 +49,8 @@ static void read_content(const uint8_t *data, size_t size)
         MUST(value_unpack(&second, (struct bytes){packed, len}, &key, 0, &again) == 0);
         MUST(second.answer.len == value.answer.len && second.answer.ttl == value.answer.ttl);
     }
+    if (value_key((struct bytes){copy, size}, &found) == 0)
+        MUST(name_len((struct bytes){found.name, found.name_len}) == found.name_len);
     free(copy);
 }
 

@@ -11,7 +11,7 @@ static struct store the_store;
 static struct store_get the_get;
 struct store_get *fake_store_get;
 unsigned fake_store_gets, fake_store_puts, fake_store_unleases;
-bool fake_store_refuses;
+bool fake_store_refuses, fake_store_keeps_nothing;
 uint32_t fake_store_ttl, fake_store_stale_s;
 
 struct store *fake_store(void)
@@ -24,7 +24,7 @@ void fake_store_reset(void)
     memset(&the_get, 0, sizeof the_get);
     fake_store_get = NULL;
     fake_store_gets = fake_store_puts = fake_store_unleases = 0;
-    fake_store_refuses = false;
+    fake_store_refuses = fake_store_keeps_nothing = false;
 }
 
 struct store_get *store_get(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
@@ -52,7 +52,7 @@ bool store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const 
     fake_store_puts++;
     fake_store_ttl = answer->ttl;
     fake_store_stale_s = stale_s;
-    return answer->ttl > 1;
+    return !fake_store_keeps_nothing;
 }
 
 void store_unlease(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key)

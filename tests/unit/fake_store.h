@@ -17,7 +17,7 @@ struct store *fake_store(void);
 /* The latest get; NULL: none, or it was refused. */
 extern struct store_get *fake_store_get;
 extern unsigned fake_store_gets, fake_store_puts, fake_store_unleases;
-extern bool fake_store_refuses;
+extern bool fake_store_refuses, fake_store_keeps_nothing;
 /* The ttl and the stale window of the latest put. */
 extern uint32_t fake_store_ttl, fake_store_stale_s;
 void fake_store_reset(void);

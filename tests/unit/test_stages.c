@@ -583,6 +583,54 @@ static void a_miss_asks_the_upstream_and_fills_the_store(void **state)
     assert_int_equal(fake_store_stale_s, config->cache.serve_stale);
 }
 
+/* The lookup has the lease: other replicas wait for its response. */
+static void a_lease_ends_with_the_lookup(void **state)
+{
+    (void)state;
+    begin_stored();
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    resolver_store_ops.done(fake_store_get->context, NULL, true);
+    fake_turn();
+    assert_int_equal(clients[0].answers, 1);
+    assert_int_equal(fake_store_puts, 1);
+    assert_int_equal(fake_store_unleases, 0); /* the value ends it */
+    fake_store_keeps_nothing = true;
+    client_ask(&clients[0], "b.test");
+    fake_turn();
+    resolver_store_ops.done(fake_store_get->context, NULL, true);
+    fake_turn();
+    assert_int_equal(clients[0].replies, 2);
+    assert_int_equal(fake_store_puts, 2);
+    assert_int_equal(fake_store_unleases, 1);
+    fake.serve = NULL;
+    client_ask(&clients[0], "c.test");
+    fake_turn();
+    resolver_store_ops.done(fake_store_get->context, NULL, true);
+    fake_turn();
+    resolver_stop(&resolver);
+    assert_int_equal(fake_store_unleases, 2);
+    assert_int_equal(fake_store_puts, 2);
+}
+
+static void a_popular_value_goes_into_the_cache(void **state)
+{
+    (void)state;
+    begin_stored();
+    struct key key = key_of("a.test");
+    client_write(&clients[0], "a.test");
+    assert_true(resolver_store_ops.warmed(&resolver, &key, value_of(100, 300, 200000)));
+    assert_null(find("a.test"));
+    assert_true(resolver_store_ops.warmed(&resolver, &key, value_of(0, 300, 400000))); /* expired */
+    client_ask(&clients[0], "a.test");
+    assert_int_equal(clients[0].answers, 1);
+    assert_int_equal(fake_store_gets + fake_store_puts, 0);
+    fake_turn();
+    assert_int_equal(fake_dials(), 0);
+    key.group++; /* the routes have changed */
+    assert_false(resolver_store_ops.warmed(&resolver, &key, value_of(100, 300, 200000)));
+}
+
 static void a_refused_get_costs_nothing(void **state)
 {
     (void)state;
@@ -703,6 +751,8 @@ int main(void)
         TEST(the_store_answers),
         TEST(a_miss_asks_the_upstream_and_fills_the_store),
         TEST(a_refused_get_costs_nothing),
+        TEST(a_lease_ends_with_the_lookup),
+        TEST(a_popular_value_goes_into_the_cache),
         TEST(a_late_store_is_hedged_and_the_first_response_counts),
         TEST(an_expired_value_is_stale_data),
         TEST(an_older_value_never_replaces_a_newer_entry),

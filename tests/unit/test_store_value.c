@@ -74,6 +74,24 @@ static void extended_errors_and_ad_come_back(void **state)
     assert_int_equal(value.answer.ede.item[1].len, 0);
 }
 
+static void the_key_is_in_the_value(void **state)
+{
+    (void)state;
+    struct key key;
+    size_t len = pack(2, 300);
+    assert_int_equal(value_key((struct bytes){packed, len}, &key), 0);
+    assert_int_equal(key.flags, KEY_DO);
+    assert_int_equal(key.type, sample.key.type);
+    assert_int_equal(key.class, sample.key.class);
+    assert_int_equal(key.name_len, sample.key.name_len);
+    assert_memory_equal(key.name, sample.key.name, key.name_len);
+    packed[3] = 0x80; /* an unknown flag */
+    assert_int_equal(value_key((struct bytes){packed, len}, &key), ERROR_MALFORMED);
+    packed[3] = 0;
+    for (size_t cut = 0; cut < 11 + 2 + MESSAGE_HEADER; cut++)
+        assert_int_equal(value_key((struct bytes){packed, cut}, &key), ERROR_MALFORMED);
+}
+
 static void damage_is_refused(void **state)
 {
     (void)state;
@@ -112,7 +130,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_response_comes_back_aged),       cmocka_unit_test(an_expired_response_keeps_its_ttls),
         cmocka_unit_test(extended_errors_and_ad_come_back), cmocka_unit_test(damage_is_refused),
-        cmocka_unit_test(long_responses_are_not_stored),
+        cmocka_unit_test(long_responses_are_not_stored),    cmocka_unit_test(the_key_is_in_the_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
