@@ -15,4 +15,4 @@ EXTRA_DIST += tests/tools/failing.c
 tests/tools/failing.so: $(srcdir)/tests/tools/failing.c
 	$(AM_V_CCLD)mkdir -p tests/tools && $(CC) $(DEFAULT_INCLUDES) -D_GNU_SOURCE $(WARNING_FLAGS) $(CFLAGS) -fPIC -shared -o $@ $(srcdir)/tests/tools/failing.c -ldl
 
-EXTRA_DIST += tests/lint/english-exceptions packaging .ci/run tests/faults tests/integration tests/live tests/model/lookup.pml tests/page tests/run tests/tools/fault-table tests/tools/tally
+EXTRA_DIST += tests/lint/english-exceptions packaging .ci/run tests/faults tests/fleet tests/integration tests/live tests/model/lookup.pml tests/page tests/run tests/tools/fault-table tests/tools/tally

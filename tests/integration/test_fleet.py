@@ -2,6 +2,8 @@
 """The replicas of a fleet help each other through the store: flushes, leases, popular names."""
 import base64
 import json
+import pathlib
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -252,3 +254,8 @@ def test_popular_names_that_are_not(make_replica, server, redis, public_path):
     off = make_replica(**{"warm-names": 0})
     ask_truly(off, "n1.example")
     assert count(off, "store_warmed") == 0
+
+
+def test_the_simulation_is_sound():
+    done = subprocess.run([pathlib.Path(__file__).parents[1] / "fleet/simulate", "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "ok" in done.stdout, done.stderr
