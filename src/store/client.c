@@ -53,16 +53,19 @@ static void get_replied(struct store_command *request, const struct resp_reply *
     get->outstanding--;
     if (!item || item->type == RESP_ERROR)
         store_count(store, COUNTER_store_failed);
-    if (item && item->type == RESP_TEXT && get_open(get, which, resp_text(reply, item), item->len, &found) &&
-        store->ops->usable(get->context, &found)) {
+    bool value = item && item->type == RESP_TEXT;
+    bool opened = value && get_open(get, which, resp_text(reply, item), item->len, &found);
+    /* Behind a value that was rejected, or an error, there is nothing to wait for. */
+    get->unfit |= value ? !opened : !item || item->type == RESP_ERROR;
+    if (opened && store->ops->usable(get->context, &found)) {
         popular_vote(store, get->definition, get->name[0], found.ttl);
         get_end(get, &found, false);
     } else if (get->outstanding > 0) {
         return;
-    } else if (list_linked(&get->in_waiting) && item && item->type != RESP_ERROR) {
+    } else if (list_linked(&get->in_waiting) && !get->unfit) {
         lease_begin(get);
     } else {
-        get_end(get, NULL, false); /* the store failed, or the upstream was asked meanwhile */
+        get_end(get, NULL, false); /* or the upstream was asked meanwhile */
     }
 }
 

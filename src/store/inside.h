@@ -22,6 +22,7 @@ struct store_get {
     unsigned outstanding;
     uint64_t late_ms;
     bool postponed; /* late_ms was moved because of our own delay */
+    bool unfit;     /* a value was rejected, or a reply was an error: no lease is taken */
     int64_t not_before_ms;
     uint64_t median_ms;           /* of the upstream's response times; 0: unknown */
     uint64_t poll_ms, give_up_ms; /* while another replica has the lease */

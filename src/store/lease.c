@@ -122,13 +122,13 @@ static void polled(struct store_command *request, const struct resp_reply *reply
     list_remove(&get->in_waiting);
     if (!whole)
         store_count(store, COUNTER_store_leases_refused);
-    if (whole && reply->items[1].type == RESP_TEXT &&
-        get_open(get, 0, resp_text(reply, &reply->items[1]), reply->items[1].len, &found) &&
-        store->ops->usable(get->context, &found)) {
+    bool value = whole && reply->items[1].type == RESP_TEXT;
+    bool opened = value && get_open(get, 0, resp_text(reply, &reply->items[1]), reply->items[1].len, &found);
+    if (opened && store->ops->usable(get->context, &found)) {
         store_count(store, COUNTER_store_leases_filled);
         popular_vote(store, get->definition, get->name[0], found.ttl);
         get_end(get, &found, false);
-    } else if (waits && whole && is_held(get, reply, &reply->items[2]) &&
+    } else if (waits && whole && value == opened && is_held(get, reply, &reply->items[2]) &&
                loop_now(store->owner.loop) < get->give_up_ms) {
         wait_for_poll(get);
     } else {

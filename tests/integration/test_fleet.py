@@ -216,8 +216,11 @@ def test_a_store_that_lies_about_leases(make_replica, server, redis, cleanup):
 
 # Popular names.
 
+WARM = {"warm-names": 1000}
+
+
 def test_a_new_replica_fetches_popular_names(make_replica, server, redis):
-    first, second = make_replica(), make_replica()
+    first, second = (make_replica(**WARM) for _ in range(2))
     names = [f"n{number}.example" for number in range(400)]
     for replica in (first, second):
         for name in names:
@@ -227,7 +230,7 @@ def test_a_new_replica_fetches_popular_names(make_replica, server, redis):
     assert members >= 100
     assert not any(b"example" in member for member in redis("ZRANGE", popular, 0, -1))
     server.forget()
-    third = make_replica()
+    third = make_replica(**WARM)
     eventually(lambda: count(third, "store_warmed") == members, 3)
     gets = count(third, "store_gets")
     for name in names:
@@ -238,7 +241,7 @@ def test_a_new_replica_fetches_popular_names(make_replica, server, redis):
 
 def test_popular_names_that_are_not(make_replica, server, redis, public_path):
     """The set has garbage, values of other names, of another fleet, or none."""
-    first = make_replica()
+    first = make_replica(**WARM)
     for number in range(40):
         ask_truly(first, f"n{number}.example")
     (popular,) = [key for key in redis("KEYS", "dotstub:*") if redis("TYPE", key) == b"zset"]
@@ -248,10 +251,10 @@ def test_popular_names_that_are_not(make_replica, server, redis, public_path):
         redis("ZADD", popular, "1e9", text)
     name = "dotstub:" + base64.urlsafe_b64encode(one).decode().rstrip("=")
     redis("SET", name, redis("GET", "dotstub:" + base64.urlsafe_b64encode(other).decode().rstrip("=")))
-    second = make_replica()
+    second = make_replica(**WARM)
     eventually(lambda: count(second, "store_warmed") == members - 1)
     assert count(second, "store_damaged") == 1
-    off = make_replica(**{"warm-names": 0})
+    off = make_replica()
     ask_truly(off, "n1.example")
     assert count(off, "store_warmed") == 0
 

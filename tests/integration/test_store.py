@@ -38,7 +38,7 @@ def redis(tmp_path_factory):
 def store(redis, public_path):
     """The settings of a replica; the store is empty."""
     redis("FLUSHALL")
-    return {"servers": [redis.where], "fleet-key-file": fleet_key(public_path / "fleet.key"), "patience": PATIENT}
+    return {"servers": [redis.where], "fleet-key-file": fleet_key(public_path / "fleet.key"), "patience": PATIENT, "warm-names": 0}
 
 
 @pytest.fixture
