@@ -247,8 +247,11 @@ def forget_peak(daemon):
         file.write("5")
 
 
+QUICK = ("half handshake", "slow message", "no reader", "slow headers", "closed window", "header bomb", "rapid reset")
+
+
 @pytest.mark.alone
-@pytest.mark.parametrize("kind", MISUSES)
+@pytest.mark.parametrize("kind", [*QUICK, *(pytest.param(kind, marks=pytest.mark.whole) for kind in MISUSES if kind not in QUICK)])
 def test_others_are_served(service, kind):
     """Hits over UDP at a steady rate, by another process, and a query over TLS and over HTTPS in the middle of it."""
     daemon = service.daemon
