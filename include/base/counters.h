@@ -147,8 +147,6 @@
     X(store_leases_filled, "lookups that got the value that they waited for")                                          \
     X(store_leases_refused, "leases that could not be used: an error, damaged, past their life")                       \
     X(store_warmed, "popular names of the fleet that were taken from the store after the start")                       \
-    X(store_moved, "replies of a cluster that named another server")                                                   \
-    X(store_failovers, "changes of the master that sentinels named")                                                   \
     X(query_lines_written, "lines of the query log written")                                                           \
     X(query_lines_lost, "lines of the query log lost because their reader was too slow")                               \
     X(dnstap_queued, "messages queued for dnstap")                                                                     \

@@ -277,8 +277,6 @@ struct config {
         char *ca_file;        /* NULL: tls.ca-file applies */
         char *tls_name;       /* NULL: the name or address in `servers` */
         uint64_t write_queue; /* bytes of each connection */
-        bool cluster;         /* `servers` are nodes of a cluster */
-        char *sentinel;       /* `servers` are sentinels of this master; NULL: they are not */
         uint32_t warm_names;  /* popular names to fetch after the start; 0: none */
     } store;
 
