@@ -618,6 +618,54 @@ static void nothing_is_asked_in_vain(void **state)
     assert_true(nothing_more());
 }
 
+/* --- popular names --- */
+
+static unsigned sent_with(const char *verb)
+{
+    unsigned found = 0;
+    for (unsigned i = 0; i < sent_count; i++)
+        found += sent[i].len[0] == strlen(verb) && memcmp(sent[i].argument[0], verb, strlen(verb)) == 0;
+    return found;
+}
+
+/* Replies to ZREVRANGE with this number of names, and to the set of the era before with none. */
+static void reply_names(unsigned count)
+{
+    enum { MOST = 60 };
+    struct resp_item items[1 + MOST] = {{.type = RESP_ARRAY, .after = 1 + count, .len = count}};
+    static uint8_t text[MOST * SEAL_NAME];
+    assert_in_range(count, 1, MOST);
+    for (unsigned i = 0; i < count; i++) {
+        memset(text + i * SEAL_NAME, (int)i, SEAL_NAME);
+        items[1 + i] = (struct resp_item){.type = RESP_TEXT, .after = 2 + i, .at = i * SEAL_NAME, .len = SEAL_NAME};
+    }
+    for (unsigned i = 0; i < sent_count; i++)
+        if (sent[i].len[0] == strlen("ZREVRANGE") && sent[i].command.done) {
+            reply_items(&sent[i], items, count > 0 ? 1 + count : 1, text);
+            count = 0;
+            items[0] = (struct resp_item){.type = RESP_ARRAY, .after = 1};
+        }
+}
+
+/* Each request of a batch has its place until its reply, also when the time for all of them is over. */
+static void popular_names_of_a_store_that_stalls(void **state)
+{
+    (void)state;
+    store->setup->warm_names = 60;
+    store_warm(store, definition, 3);
+    pass(25);
+    assert_int_equal(sent_with("ZREVRANGE"), 2);
+    reply_names(60);
+    pass(25);
+    assert_int_equal(sent_with("GET"), 20);
+    at(40000);
+    pass(100);
+    assert_int_equal(sent_with("GET"), 20);
+    assert_true(list_empty(&store->warmings));
+    for (unsigned i = 0; i < sent_count; i++)
+        reply_type(&sent[i], RESP_NIL); /* nobody waits */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, finish)
 
 int main(void)
@@ -637,6 +685,7 @@ int main(void)
         TEST(two_keys_are_both_asked_and_one_is_leased),
         TEST(flushes_exclude_values),
         TEST(nothing_is_asked_in_vain),
+        TEST(popular_names_of_a_store_that_stalls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
