@@ -262,7 +262,7 @@ def test_unknown_paths_list_the_known_ones(daemon):
         reply = control(daemon, path)
         assert reply.status == 404
         assert {"/", "/status.json", "/status", "/stats", "/config", "/metrics", "/cache", "/explain", "/trace", "/flush", "/log", "/reload", "/drain", "/forward", "/forward/add", "/forward/remove", "/portal", "/portal/open", "/portal/close",
-                "/block", "/block/test", "/unblock"} == set(reply.json["paths"])
+                "/block", "/block/test", "/unblock", "/dnssec/negative", "/dnssec/negative/add", "/dnssec/negative/remove"} == set(reply.json["paths"])
 
 
 @pytest.mark.parametrize("path", ["/flush?nmae=a.example", "/flush?name=", "/flush?name=a..b", "/flush?name=a&suffix=b", "/flush?name",
@@ -289,6 +289,7 @@ def test_too_large(daemon):
     assert control(daemon, "/status").status == 200
 
 
+@pytest.mark.whole
 def test_invalid_http(daemon):
     for data in (b"\0" * 100, b"\r\n" * 50, b"GET\r\n\r\n", b"\xff\xfe /status HTTP/1.1\r\n\r\n", b"GET /%00%ff HTTP/1.0\r\n\r\n",
                    b"GET /status%00x HTTP/1.0\r\n\r\n"):

@@ -291,7 +291,9 @@ def test_knot_resolver_agrees(daemon, named, tree, tmp_path, cleanup):
 
 
 def explained_for_knot(name, rdtype):
-    return False
+    """Knot Resolver 5.6 takes the NSEC record of the parent at a delegation as proof that the child's apex has no such type, against
+    RFC 6840 section 4.1; it does so if it has seen that record before."""
+    return any(zone.origin == f"{name}." and not zone.sign for zone in signedtree.CHILDREN)
 
 
 def test_keys_and_algorithms_roll_over(make_daemon, named, tree):
@@ -322,7 +324,7 @@ def test_keys_and_algorithms_roll_over(make_daemon, named, tree):
             assert not tags(client, zone) & old[zone]
 
 
-@pytest.mark.parametrize("mode", ["validate", "upstream", "off"])
+@pytest.mark.parametrize("mode", ["validate", *(pytest.param(mode, marks=pytest.mark.whole) for mode in ("upstream", "off"))])
 def test_validators_work_behind_dotstub(make_daemon, named, tree, tmp_path, cleanup, mode):
     daemon = make_daemon(named, workers=1, dnssec=settings(tree, mode=mode))
     words = tree.anchor().split()

@@ -150,7 +150,7 @@ def test_one_response_for_many_queries_does_not_delay_hits(make_daemon, make_ser
 
 @pytest.mark.alone
 @pytest.mark.plain
-@pytest.mark.parametrize("how", ["kill", "refuse"])
+@pytest.mark.parametrize("how", ["kill", pytest.param("refuse", marks=pytest.mark.whole)])
 def test_the_loss_of_many_queries_does_not_delay_hits(make_daemon, make_server, how):
     """Either they are sent again, or all fail."""
     silent = {"silence": lambda query: query.name.startswith("never")}

@@ -85,6 +85,7 @@ def test_two_servers_one_stops_under_load(make_daemon, make_server):
     assert result["max_ms"] < 700 * SLACK, result
 
 
+@pytest.mark.whole
 def test_hits_are_not_slowed_by_a_stopped_server(daemon, server):
     daemon.ask("hit.example")
     server.blackhole()

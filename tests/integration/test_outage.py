@@ -37,6 +37,7 @@ def state_of(daemon, upstream):
     return {server["upstream"]: server["state"] for server in control(daemon, "/status").json["servers"]}[upstream]
 
 
+@pytest.mark.whole
 def test_six_dead_servers_have_one_line_after_the_first_ones(make_namespace, make_daemon, asking):
     namespace = make_namespace().up()
     upstreams = [{"name": "one", "tls-name": "one.example", "addresses": [f"192.0.2.{n}" for n in range(1, 5)]},
@@ -54,6 +55,7 @@ def test_six_dead_servers_have_one_line_after_the_first_ones(make_namespace, mak
     assert "private-name" not in "\n".join(daemon.log())
 
 
+@pytest.mark.whole
 def test_a_spare_that_is_broken_is_known_and_so_is_its_recovery(make_daemon, make_server, server, asking):
     spare = make_server()
     spare.refuse()

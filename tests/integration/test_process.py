@@ -371,6 +371,7 @@ def test_a_ca_file_is_waited_for(make_daemon, server, certs, public_path, conten
 
 # Idle.
 
+@pytest.mark.whole
 def test_an_idle_daemon_sleeps(make_daemon, server):
     """Without a session there is no wake-up in three seconds, also after a session has ended."""
     daemon = make_daemon(server, tls={"idle": "1s"}, limits={"tcp-idle": "1s"})

@@ -54,6 +54,7 @@ def test_one_line_for_each_step(clone, make_namespace):
     assert "noise" in (clone / "build/quickstart.log").read_text() and not (clone / "build/quickstart").exists()
 
 
+@pytest.mark.whole
 def test_keep(clone, make_namespace):
     namespace = make_namespace().up("192.0.2.250")
     shown = run(clone, namespace, "--keep").stdout

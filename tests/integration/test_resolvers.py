@@ -145,6 +145,7 @@ def test_java(resolve, tmp_path, resolver):
     check_all(lambda *names: resolve(program, *names, RESOLVER=resolver))
 
 
+@pytest.mark.whole
 def test_java_any(resolve, tmp_path):
     found = resolve(java(tmp_path), "strangers.example", "plain.example", "gone.nx.example", RESOLVER="any")
     assert found == {"strangers.example": ["11.0.0.1"], "plain.example": ["error no data"],

@@ -174,6 +174,7 @@ def test_five_thousand_clients_ask_one_name_at_once(daemon, server):
 
 
 @pytest.mark.alone
+@pytest.mark.whole
 def test_misses_at_a_slow_server_do_not_slow_hits(daemon, server):
     daemon.ask("hit.example")
     server.delay = 1

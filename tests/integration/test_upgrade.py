@@ -360,6 +360,7 @@ def test_a_successor_that_stops_responding(daemon, server, said):
     still_answers(daemon)
 
 
+@pytest.mark.whole
 def test_stopped_during_a_hand_over(daemon, server):
     with connect(daemon) as client:
         client.sendall(TITLE)
@@ -492,6 +493,7 @@ while True:
 """
 
 
+@pytest.mark.whole
 def test_a_relative_configuration_file(make_public, programs, server, public_path):
     """The new process finds it from the working directory of the daemon, dotstubctl from its own."""
     daemon = make_public(server, file=False, arguments=["-c", "dotstub0.yaml"], options={"cwd": public_path})

@@ -302,6 +302,7 @@ def test_a_slow_name_does_not_make_a_session_silent(daemon, server):
     assert server.connections[0].closed is None
 
 
+@pytest.mark.whole
 def test_a_type_that_is_never_answered(daemon, server):
     """Other types do not suffer, sessions stay, and the type is not waited for again at once."""
     ask_truly(daemon, "first.example")
@@ -672,6 +673,7 @@ def test_the_reason_follows_a_long_upstream_name(make_daemon, server):
     assert "refused" in wire.extended_errors(answer)[0][1].lower()
 
 
+@pytest.mark.whole
 def test_a_long_outage_has_no_after_effect(daemon, server):
     ask_truly(daemon, "before.example")
     server.refuse()
