@@ -42,7 +42,7 @@ def test_a_flush_reaches_the_fleet_within_a_second(make_replica, server, redis):
     for replica in replicas[1:]:
         replica.wait_line("store: flush by another machine: flushed.example. and all names below")
         eventually(lambda: not has_entry(replica, "www.flushed.example"))
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 1 * SLACK
     for replica in replicas:
         for name in ("www.flushed.example", "flushed.example"):
             ask_truly(replica, name)

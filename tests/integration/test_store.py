@@ -377,6 +377,7 @@ def test_tls_beyond_loopback(make_daemon, make_server, make_namespace, certs, pu
     good.end()
 
 
+@pytest.mark.plain  # with a sanitizer system calls are not restricted
 def test_a_unix_socket(make_daemon, make_reloadable, server, public_path, tmp_path):
     path = public_path / "redis.sock"
     redis = Redis(tmp_path, socket_file=path)
