@@ -101,16 +101,6 @@ void blocking_metrics(FILE *out, const struct view *view)
 
 /* --- names --- */
 
-/* Reads "name". The length, or -EINVAL: the request was refused. */
-static int read_name(struct http_request *request, uint8_t out[NAME_MAX_WIRE])
-{
-    const char *name = request_argument(request, "name");
-    int len = name && *name ? name_from_text(out, name) : -EINVAL;
-    if (len < 0)
-        request_refuse(request, HTTP_BAD_REQUEST, "the argument \"name\" is not a valid domain name");
-    return len;
-}
-
 void blocking_test(struct view *view, struct http_request *request)
 {
     static const char *const fates[] = {
@@ -118,7 +108,7 @@ void blocking_test(struct view *view, struct http_request *request)
     uint8_t name[NAME_MAX_WIRE];
     char text[NAME_MAX_TEXT];
     struct block_test test = {.action = ""};
-    int len = read_name(request, name);
+    int len = request_name(request, name);
     if (len < 0)
         return;
     view->ops->block_test(view->context, name, (size_t)len, &test);
@@ -131,31 +121,13 @@ void blocking_test(struct view *view, struct http_request *request)
     request_reply(request, HTTP_OK, print(root));
 }
 
-/* Seconds of "30s", "10m", "2h", "1d" or "0"; -1: not a time, or above UNBLOCK_MAX_S. */
-static int64_t read_seconds(const char *text)
-{
-    static const char units[] = "smhd";
-    static const int64_t seconds[] = {1, 60, 3600, 86400};
-    char *end;
-    if (text[0] < '0' || text[0] > '9' || strlen(text) > 8)
-        return -1;
-    int64_t number = strtol(text, &end, 10);
-    const char *unit = *end ? strchr(units, *end) : units;
-    if (number == 0 && !*end)
-        return 0;
-    if (!*end || !unit || end[1])
-        return -1;
-    number *= seconds[unit - units];
-    return number <= UNBLOCK_MAX_S ? number : -1;
-}
-
 void blocking_unblock(struct view *view, struct http_request *request)
 {
     const char *time_text = request_argument(request, "for");
-    int64_t seconds = time_text ? read_seconds(time_text) : UNBLOCK_DEFAULT_S;
+    int64_t seconds = time_text ? request_seconds(time_text, UNBLOCK_MAX_S) : UNBLOCK_DEFAULT_S;
     uint8_t name[NAME_MAX_WIRE];
     char text[NAME_MAX_TEXT];
-    int len = read_name(request, name);
+    int len = request_name(request, name);
     if (len < 0)
         return;
     if (seconds < 0) {

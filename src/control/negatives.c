@@ -48,32 +48,6 @@ void negatives_show(struct view *view, struct http_request *request)
 
 /* --- changes --- */
 
-/* Reads "name". The length, or -EINVAL: the request was refused. */
-static int read_name(struct http_request *request, uint8_t out[NAME_MAX_WIRE])
-{
-    const char *name = request_argument(request, "name");
-    int len = name && *name ? name_from_text(out, name) : -EINVAL;
-    if (len < 0)
-        request_refuse(request, HTTP_BAD_REQUEST, "the argument \"name\" is not a valid domain name");
-    return len;
-}
-
-/* Seconds of "30s", "10m", "2h", "1d"; -1: not a time, 0, or above MOST_S. */
-static int64_t read_seconds(const char *text)
-{
-    static const char units[] = "smhd";
-    static const int64_t seconds[] = {1, 60, 3600, 86400};
-    char *end;
-    if (text[0] < '0' || text[0] > '9' || strlen(text) > 8)
-        return -1;
-    int64_t number = strtol(text, &end, 10);
-    const char *unit = *end ? strchr(units, *end) : NULL;
-    if (!unit || end[1])
-        return -1;
-    number *= seconds[unit - units];
-    return number > 0 && number <= MOST_S ? number : -1;
-}
-
 /* True: it was done; else the request was refused. */
 static bool change(struct view *view, struct http_request *request, const uint8_t *name, size_t len, uint64_t until_ms,
                    bool *saved)
@@ -104,14 +78,14 @@ static void reply(struct http_request *request, const uint8_t *name, int64_t lef
 void negatives_add(struct view *view, struct http_request *request)
 {
     const char *time_text = request_argument(request, "for");
-    int64_t seconds = time_text ? read_seconds(time_text) : DEFAULT_S;
+    int64_t seconds = time_text ? request_seconds(time_text, MOST_S) : DEFAULT_S;
     uint8_t name[NAME_MAX_WIRE];
     char text[NAME_MAX_TEXT];
     bool saved = false;
-    int len = read_name(request, name);
+    int len = request_name(request, name);
     if (len < 0)
         return;
-    if (seconds < 0) {
+    if (seconds <= 0) {
         request_refuse(request, HTTP_BAD_REQUEST, "the argument \"for\" must be a time up to 7d, such as 30m or 2h");
         return;
     }
@@ -126,7 +100,7 @@ void negatives_remove(struct view *view, struct http_request *request)
     uint8_t name[NAME_MAX_WIRE];
     char text[NAME_MAX_TEXT];
     bool saved = false;
-    int len = read_name(request, name);
+    int len = request_name(request, name);
     if (len < 0 || !change(view, request, name, (size_t)len, 0, &saved))
         return;
     log_info("control", "%s is validated again", name_text(name, text));

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "request.h"
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include "status.h"
 
@@ -25,4 +27,30 @@ void request_no_report(struct view *view, struct http_request *request)
 {
     request_refuse(request, HTTP_UNAVAILABLE,
                    view->readiness == READY_STOPPING ? "stopping" : "a worker does not respond");
+}
+
+int request_name(struct http_request *request, uint8_t out[NAME_MAX_WIRE])
+{
+    const char *name = request_argument(request, "name");
+    int len = name && *name ? name_from_text(out, name) : -EINVAL;
+    if (len < 0)
+        request_refuse(request, HTTP_BAD_REQUEST, "the argument \"name\" is not a valid domain name");
+    return len;
+}
+
+int64_t request_seconds(const char *text, int64_t most)
+{
+    static const char units[] = "smhd";
+    static const int64_t seconds[] = {1, 60, 3600, 86400};
+    char *end;
+    if (text[0] < '0' || text[0] > '9' || strlen(text) > 8)
+        return -1;
+    int64_t number = strtol(text, &end, 10);
+    if (number == 0 && !*end)
+        return 0;
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    if (!unit || end[1])
+        return -1;
+    number *= seconds[unit - units];
+    return number <= most ? number : -1;
 }

@@ -61,30 +61,25 @@ size_t negatives_list(struct negative out[NEGATIVES_MAX])
     return copied;
 }
 
-/* Out of memory: the copy has less, and is made again with the next call. */
-static void copy_table(struct validator *validator)
+/* False: out of memory; the copy has less, and is made again with the next call. */
+static bool copy_table(struct validator *validator)
 {
     struct negative all[NEGATIVES_MAX];
     anchors_unref(validator->negatives);
     validator->negatives = NULL;
     size_t copied = negatives_list(all);
-    if (copied == 0)
-        return;
-    if (anchors_new(&validator->negatives) < 0) {
-        validator->negatives_version--;
-        return;
-    }
+    if (copied > 0 && anchors_new(&validator->negatives) < 0)
+        return false;
     for (size_t i = 0; i < copied; i++)
         if (anchors_add_negative(validator->negatives, all[i].name, all[i].len, all[i].until_ms) < 0)
-            validator->negatives_version--;
+            return false;
+    return true;
 }
 
 const struct anchors *negatives_of(struct validator *validator)
 {
     unsigned now = atomic_load_explicit(&version, memory_order_acquire);
-    if (now != validator->negatives_version) {
+    if (now != validator->negatives_version && copy_table(validator))
         validator->negatives_version = now;
-        copy_table(validator);
-    }
     return validator->negatives;
 }
