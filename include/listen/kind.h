@@ -33,8 +33,8 @@ struct listener_kind {
     int (*open)(struct listener **out, struct listeners *listeners, int fd, const struct addr *addr);
     /* The resolver's configuration has changed. NULL: open listeners of this kind do not depend on it. */
     void (*configure)(struct listener *listener);
-    /* Receives and answers what has arrived. Called between the messages of connections, so that many of these do not
-     * delay datagrams. NULL: the kind has connections. */
+    /* Receives and answers datagrams that have arrived. The listeners of connections call it between messages, so that
+     * many messages do not delay datagrams. NULL: the kind has connections. */
     void (*serve)(struct listener *listener);
     /* Stops receiving datagrams and accepting clients. Responses are still sent. */
     void (*stop)(struct listener *listener);

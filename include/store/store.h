@@ -101,8 +101,8 @@ void store_unlease(struct store *store, const uint8_t definition[DIGEST_LEN], co
 
 /* --- flushes of the whole fleet --- */
 
-/* From now on values of these names that were sealed before the flush are not used. `epoch` is that of the local cache,
- * which the caller then flushes, by one epoch. */
+/* Rejects values of these names that were sealed before the flush. `epoch`: the present one of the local cache; the
+ * caller flushes that cache next, which raises its epoch by one. */
 void store_take_flush(struct store *store, const struct store_flush *flush, uint64_t epoch);
 
 /* Embedded in the caller. */

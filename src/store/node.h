@@ -98,8 +98,8 @@ static inline bool node_is_ready(const struct node *node)
 }
 /* Gives a command. NULL: not ready, too much is unsent, or out of memory. */
 struct store_command *node_command(struct node *node, const struct bytes *arguments, unsigned count) MUST_CHECK;
-/* For node_role.greet: the node is ready when each of these commands has had a reply of any kind; `done` calls
- * node_greeted for it. 0 or -ENOMEM. */
+/* For node_role.greet: sends a command before the node is ready. The node becomes ready when the server has replied to
+ * all of these commands; `done` must call node_greeted. 0 or -ENOMEM. */
 int node_greet(struct node *node, const struct bytes *arguments, unsigned count,
                void (*done)(struct store_command *request, const struct resp_reply *reply), unsigned which) MUST_CHECK;
 void node_greeted(struct node *node);
