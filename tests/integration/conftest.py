@@ -15,6 +15,9 @@ import realservers  # noqa: E402
 from daemon import FLAVOUR, Daemon  # noqa: E402
 from dotserver import DotServer  # noqa: E402
 from netns import Namespace  # noqa: E402
+from uptime import leave_the_boot  # noqa: E402
+
+leave_the_boot()
 
 
 @pytest.fixture(scope="session")

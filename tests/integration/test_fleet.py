@@ -13,9 +13,7 @@ from daemon import SLACK
 from processes import eventually
 from redisserver import Redis, Relay, fleet_key
 from test_ctl import ctl
-from test_store import ask_truly, clock_is_doubtful, count, make_replica, redis, store  # noqa: F401 (fixtures)
-
-pytestmark = pytest.mark.skipif(clock_is_doubtful(), reason="the clock was not synchronised since the boot")
+from test_store import ask_truly, count, make_replica, redis, store  # noqa: F401 (fixtures)
 
 
 def has_entry(daemon, name):

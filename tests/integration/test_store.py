@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """A second-level cache on a real redis-server, and everything that can be wrong with it."""
-import ctypes
 import json
 import signal
 import time
@@ -17,13 +16,6 @@ from test_defences import counters
 from test_reload import make_reloadable  # noqa: F401 (fixture)
 from test_upstream import truth
 
-
-def clock_is_doubtful():
-    """dotstub does without the store for ten minutes after the boot, unless the kernel knows that the clock is synchronised."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) < 620 and ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(256)) == 5
-
-
-pytestmark = pytest.mark.skipif(clock_is_doubtful(), reason="the clock was not synchronised since the boot")
 PATIENT = "500ms"  # for tests of what the store answers: a busy machine is not a slow store
 
 
@@ -238,13 +230,14 @@ def test_a_key_is_replaced_without_a_cold_fleet(make_replica, server, redis, pub
 # The store in the way: each with traffic; nothing is lost and nothing is wrong.
 
 def ask_each(daemon, prefix, number, most):
-    """Asks for new names one after the other; each answer is true, and comes within `most` seconds."""
+    """Asks for new names one after the other; each answer is true, and comes within `most` seconds. One may have waited for a processor: a store
+    in the way delays each query, or the first ones by the patience."""
     times = []
     for i in range(number):
         begun = time.monotonic()
         ask_truly(daemon, f"{prefix}{i}.example")
         times.append(time.monotonic() - begun)
-    assert max(times) < most * SLACK, sorted(times)[-5:]
+    assert sorted(times)[-2] < most * SLACK and max(times) < 10 * most * SLACK, sorted(times)[-5:]
     return times
 
 

@@ -431,6 +431,7 @@ static void bad_certificates_are_refused(void **state)
 {
     (void)state;
     struct certificate stranger = certificate_make(&(struct certificate_spec){.ca = true});
+    clock_fake(1000 * 1000, clock_wall_s()); /* the real one is doubted just after a boot */
     const struct {
         const char *what;
         int expected;
@@ -454,6 +455,7 @@ static void bad_certificates_are_refused(void **state)
         if (result != cases[i].expected)
             fail_msg("%s: %d, expected %d", cases[i].what, result, cases[i].expected);
     }
+    clock_real();
     certificate_free(&stranger);
 }
 
