@@ -7,6 +7,33 @@
 {{- if .Values.encrypted.enabled }}{{ if ne .Values.mode "deployment" }}{{ fail "encrypted.enabled needs mode: deployment" }}{{ end }}yes{{ end -}}
 {{- end }}
 
+{{- /* "yes" if the pods share a cache. */ -}}
+{{- define "dotstub.store" -}}
+{{- if .Values.store.enabled }}{{ if ne .Values.mode "deployment" }}{{ fail "store.enabled needs mode: deployment" }}{{ end }}yes{{ end -}}
+{{- end }}
+
+{{- /* "yes" if the Valkey of this chart is installed. */ -}}
+{{- define "dotstub.valkey" -}}
+{{- if and (include "dotstub.store" .) (not .Values.store.servers) }}yes{{ end -}}
+{{- end }}
+
+{{- define "dotstub.storeSelector" -}}
+app.kubernetes.io/name: dotstub
+app.kubernetes.io/component: store
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "dotstub.storeLabels" -}}
+{{ include "dotstub.storeSelector" . }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
+
+{{- define "dotstub.storeServers" -}}
+{{- if .Values.store.servers }}{{ join "," .Values.store.servers }}
+{{- else }}{{ .Release.Name }}-store.{{ .Release.Namespace }}.svc.{{ .Values.cluster.domain }}@6379{{ end -}}
+{{- end }}
+
 {{- define "dotstub.selector" -}}
 app.kubernetes.io/name: dotstub
 app.kubernetes.io/component: {{ include "dotstub.component" . }}
@@ -79,6 +106,14 @@ volumeMounts:
     mountPath: /etc/dotstub-tls
     readOnly: true
 {{- end }}
+{{- if include "dotstub.store" . }}
+  - name: fleet
+    mountPath: /etc/dotstub-fleet
+    readOnly: true
+  - name: store
+    mountPath: /etc/dotstub-store
+    readOnly: true
+{{- end }}
 {{- end }}
 
 {{- define "dotstub.volumes" -}}
@@ -97,5 +132,23 @@ volumeMounts:
   secret:
     secretName: {{ .Values.encrypted.secret }}
     defaultMode: 0440
+{{- end }}
+{{- if include "dotstub.store" . }}
+- name: fleet
+  secret:
+    secretName: {{ .Values.store.secret }}
+    defaultMode: 0440
+    items:
+      - key: fleet.key
+        path: fleet.key
+      - key: password
+        path: password
+- name: store
+  secret:
+    secretName: {{ .Values.store.tlsSecret }}
+    defaultMode: 0440
+    items:
+      - key: ca.crt
+        path: ca.crt
 {{- end }}
 {{- end }}
