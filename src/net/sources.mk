@@ -2,7 +2,7 @@
 noinst_LIBRARIES += libnet.a
 libnet_a_SOURCES = src/net/datagrams.c src/net/framing.c src/net/http2.c src/net/http2_headers.c src/net/http2_private.h src/net/layers.c src/net/link.c src/net/loop.c src/net/mailbox.c src/net/notify.c src/net/socket.c \
   src/net/stream.c src/net/stream_private.h src/net/stream_read.c src/net/tls.c src/net/tls_private.h src/net/tls_tickets.c \
-  src/net/tls_chain.c src/net/tls_credential.c src/net/tls_make.c src/net/tls_server.c src/net/tls_trust.c src/net/tls_verify.c \
+  src/net/tls_authorities.c src/net/tls_chain.c src/net/tls_credential.c src/net/tls_make.c src/net/tls_server.c src/net/tls_trust.c src/net/tls_verify.c \
   src/net/verifytime.c src/net/wallclock.c
 noinst_HEADERS += include/net/certificate.h include/net/framing.h include/net/http2.h include/net/link.h include/net/loop.h include/net/mailbox.h include/net/notify.h include/net/tap.h include/net/socket.h include/net/stream.h include/net/tls.h include/net/tls_make.h include/net/tls_server.h \
   include/net/datagrams.h \

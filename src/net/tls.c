@@ -294,7 +294,7 @@ static int verify_again(struct tls *tls, int refusal)
     }
     tls->store = store;
     tls_store_release(before);
-    return tls_verify_peer(tls->session, tls->trust, &tls->early);
+    return tls_verify_peer(tls, &tls->early);
 }
 
 static int verify_server(struct tls *tls)
@@ -304,7 +304,7 @@ static int verify_server(struct tls *tls)
         tls->certificate = verified->certificate;
         return 0;
     }
-    int result = tls_verify_peer(tls->session, tls->trust, &tls->early);
+    int result = tls_verify_peer(tls, &tls->early);
     if (result == ERROR_TLS_UNTRUSTED || result == ERROR_TLS_EXPIRED)
         result = verify_again(tls, result);
     if (result == ERROR_TLS_UNTRUSTED && tls_store_is_waiting(tls->store))

@@ -5,6 +5,7 @@
 
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 #include "base/hash.h"
 #include "net/certificate.h"
 
+struct tls_authorities;
 struct tls_credential;
 struct tls_identity;
 struct tls_pin;
@@ -70,6 +72,7 @@ struct tls {
     uint64_t used_expires_ms; /* of the ticket that this session used */
 };
 
+#define TLS_CHAIN_MAX 16 /* certificates; the library refuses longer chains */
 /* The most bytes of a handshake, from a peer that is not verified yet. */
 #define HANDSHAKE_MAX 65536
 
@@ -89,7 +92,11 @@ int tls_priority_new(gnutls_priority_t *out, unsigned min_version) __attribute__
 /* tls_trust.c: takes a reference to the current store of the trust, for one session. */
 struct tls_store *tls_trust_hold_store(const struct tls_trust *trust);
 void tls_store_release(struct tls_store *store);
+/* For a session; they trust no authority. */
 gnutls_certificate_credentials_t tls_store_credentials(const struct tls_store *store);
+/* To verify this chain: they trust the authorities that may have issued it. The caller frees them. 0 or -ENOMEM. */
+int tls_store_credentials_for(const struct tls_store *store, const gnutls_datum_t *chain, unsigned count,
+                              gnutls_certificate_credentials_t *out) __attribute__((warn_unused_result));
 /* A digest of its certificates, DIGEST_LEN bytes. */
 const uint8_t *tls_store_digest(const struct tls_store *store);
 /* True if its certificates could not be loaded yet. */
@@ -106,6 +113,22 @@ struct tls_file {
 int tls_file_load(struct tls_file *out, const char *path, size_t most) __attribute__((warn_unused_result));
 /* Overwrites the contents first. */
 void tls_file_free(struct tls_file *file);
+
+/* tls_authorities.c: the CA certificates of a PEM file; of the system for "system". */
+/* The file that is read; NULL: the library knows the system's trust. */
+const char *tls_authorities_file(const char *ca_file);
+/* 0, -ENOMEM, -ENOENT (there is no certificate), or why the file cannot be read. */
+int tls_authorities_load(struct tls_authorities **out, const char *ca_file) __attribute__((warn_unused_result));
+/* NULL does nothing. */
+void tls_authorities_free(struct tls_authorities *authorities);
+/* DIGEST_LEN bytes, which do not depend on the order of the certificates. */
+const uint8_t *tls_authorities_digest(const struct tls_authorities *authorities);
+/* When the next of them that is valid expires; 0: none. */
+int64_t tls_authorities_expire_s(const struct tls_authorities *authorities);
+/* The list of those that have the name of an issuer or a subject in the chain, which is all that the verification of
+ * the chain can use. The caller frees it. 0 or -ENOMEM. Any thread. */
+int tls_authorities_of_chain(const struct tls_authorities *authorities, const gnutls_datum_t *chain, unsigned count,
+                             gnutls_x509_trust_list_t *out) __attribute__((warn_unused_result));
 
 /* tls_credential.c: 0 or -ENOMEM. If the files cannot be loaded, `missing` has the error, and they are looked for again
  * at the next handshakes: -EINVAL: they are not in PEM, or the chain is out of order; -EKEYREJECTED: the key belongs to
@@ -132,7 +155,7 @@ unsigned tls_chain_elements(struct bytes message, bool tls13);
 
 /* tls_verify.c: verifies the certificate of a session whose handshake is done, whether full or resumed: 0, -ENOMEM or
  * ERROR_TLS_... `*early`: the chain is not valid yet, which was accepted because the clock may be behind. */
-int tls_verify_peer(gnutls_session_t session, struct tls_trust *trust, bool *early) __attribute__((warn_unused_result));
+int tls_verify_peer(struct tls *tls, bool *early) __attribute__((warn_unused_result));
 /* True if the session was resumed, and its chain was verified less than TLS_VERIFIED_S ago with the same certificates. */
 bool tls_was_verified(const struct tls *tls, const struct tls_verified *verified);
 /* Notes the chain of a session that tls_verify_peer has just accepted. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Trust: loaded CA files, and the name, pins and versions of one upstream.
+/* Trust: CA files in use, and the name, pins and versions of one upstream.
  *
  * Invariants: `stores` holds every loaded CA file that a trust or a session uses. `stores`, each store's `uses` and
  * `file`, and a trust's store, identity and checked_ms are accessed only under `stores_lock` once tls_trust_new has
@@ -21,14 +21,6 @@
 #include "net/verifytime.h"
 #include "tls_private.h"
 
-/* Files in which distributions store the system's CA certificates; used only to detect changes. */
-static const char *const system_files[] = {
-    "/etc/ssl/certs/ca-certificates.crt",                /* Debian, Alpine, Arch */
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", /* Fedora, RHEL */
-    "/var/lib/ca-certificates/ca-bundle.pem",            /* SUSE */
-    "/etc/ssl/cert.pem",                                 /* Alpine without the package ca-certificates */
-};
-
 /* The shortest intervals between checks of a CA file: after peers were not trusted; while it cannot be loaded. */
 #define CHECK_MS         (60 * 1000)
 #define CHECK_WAITING_MS 3000
@@ -39,10 +31,11 @@ struct tls_store {
     unsigned uses;
     char *ca_file; /* as in the options; "": no CA, only pins */
     struct stat file;
-    uint8_t digest[DIGEST_LEN]; /* of its certificates */
-    int64_t expires_s;          /* when the next certificate expires; 0: none does */
-    int missing;                /* the error for which it has no certificates; 0: it has them */
-    gnutls_certificate_credentials_t credentials;
+    struct tls_authorities *authorities;          /* NULL: none */
+    uint8_t digest[DIGEST_LEN];                   /* of the authorities; zero: none */
+    int64_t expires_s;                            /* when the next certificate expires; 0: none does */
+    int missing;                                  /* the error for which it has no certificates; 0: it has them */
+    gnutls_certificate_credentials_t credentials; /* without the authorities */
 };
 
 static pthread_mutex_t stores_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -58,6 +51,7 @@ static void store_free(struct tls_store *store)
 {
     if (store->credentials)
         gnutls_certificate_free_credentials(store->credentials);
+    tls_authorities_free(store->authorities);
     mem_free(store->ca_file);
     mem_free(store);
 }
@@ -68,33 +62,14 @@ static int inspect(const char *ca_file, struct stat *out)
     *out = (struct stat){0};
     if (!ca_file[0])
         return 0;
-    if (strcmp(ca_file, "system") == 0) {
-        for (size_t i = 0; i < sizeof system_files / sizeof *system_files; i++)
-            if (stat(system_files[i], out) == 0)
-                return 0;
-        *out = (struct stat){0};
+    const char *path = tls_authorities_file(ca_file);
+    if (!path)
         return 0;
-    }
-    if (stat(ca_file, out) < 0)
+    if (stat(path, out) < 0)
         return -errno;
     if (!S_ISREG(out->st_mode))
         return S_ISDIR(out->st_mode) ? -EISDIR : -EINVAL;
-    return access(ca_file, R_OK) < 0 ? -errno : 0;
-}
-
-/* 0, -ENOMEM, or -ENOENT (the file contains no certificate). */
-static int load(gnutls_certificate_credentials_t credentials, const char *ca_file)
-{
-    int count;
-    if (!ca_file[0])
-        return 0;
-    if (strcmp(ca_file, "system") == 0)
-        count = gnutls_certificate_set_x509_system_trust(credentials);
-    else
-        count = gnutls_certificate_set_x509_trust_file(credentials, ca_file, GNUTLS_X509_FMT_PEM);
-    if (count > 0)
-        return 0;
-    return count == GNUTLS_E_MEMORY_ERROR ? -ENOMEM : -ENOENT;
+    return access(path, R_OK) < 0 ? -errno : 0;
 }
 
 /* Replaces `digest` with the digest of itself and the data. */
@@ -110,160 +85,6 @@ static int digest_add(uint8_t digest[DIGEST_LEN], const void *data, size_t len)
     return result;
 }
 
-static int digest_add_certificate(uint8_t digest[DIGEST_LEN], gnutls_x509_crt_t certificate)
-{
-    gnutls_datum_t der = {0};
-    if (gnutls_x509_crt_export2(certificate, GNUTLS_X509_FMT_DER, &der) < 0)
-        return -ENOMEM;
-    int result = digest_add(digest, der.data, der.size);
-    gnutls_free(der.data);
-    return result;
-}
-
-/* The library returns certificates in an order that depends only on their contents. */
-static int digest_certificates(struct tls_store *store)
-{
-    gnutls_x509_trust_list_t list;
-    gnutls_x509_trust_list_iter_t at = NULL;
-    gnutls_x509_crt_t certificate;
-    int result = 0;
-    gnutls_certificate_get_trust_list(store->credentials, &list);
-    while (result == 0 && gnutls_x509_trust_list_iter_get_ca(list, &at, &certificate) == 0) {
-        result = digest_add_certificate(store->digest, certificate);
-        gnutls_x509_crt_deinit(certificate);
-    }
-    gnutls_x509_trust_list_iter_deinit(at);
-    return result;
-}
-
-/* --- expired certificates --- */
-
-static int copy_certificate(gnutls_x509_crt_t to, gnutls_x509_crt_t from)
-{
-    gnutls_datum_t der = {0};
-    int result = gnutls_x509_crt_export2(from, GNUTLS_X509_FMT_DER, &der);
-    if (result == 0)
-        result = gnutls_x509_crt_import(to, &der, GNUTLS_X509_FMT_DER);
-    gnutls_free(der.data);
-    return result;
-}
-
-struct authorities {
-    gnutls_x509_crt_t *item;
-    unsigned count;
-};
-
-static void authorities_free(struct authorities *all)
-{
-    for (unsigned i = 0; i < all->count; i++)
-        gnutls_x509_crt_deinit(all->item[i]);
-    mem_free(all->item);
-}
-
-/* Copies of all certificates of the list. */
-static int authorities_read(struct authorities *all, gnutls_x509_trust_list_t list)
-{
-    gnutls_x509_trust_list_iter_t at = NULL;
-    gnutls_x509_crt_t certificate;
-    int result = 0;
-    while (result == 0 && gnutls_x509_trust_list_iter_get_ca(list, &at, &certificate) == 0) {
-        if (all->count % 64 == 0) {
-            gnutls_x509_crt_t *larger = mem_resize(all->item, (all->count + 64) * sizeof *larger);
-            if (!larger)
-                result = -ENOMEM;
-            else
-                all->item = larger;
-        }
-        if (result == 0)
-            all->item[all->count++] = certificate;
-        else
-            gnutls_x509_crt_deinit(certificate);
-    }
-    gnutls_x509_trust_list_iter_deinit(at);
-    return result;
-}
-
-static bool has_expired(gnutls_x509_crt_t certificate)
-{
-    return gnutls_x509_crt_get_expiration_time(certificate) < verifytime_now();
-}
-
-static bool same_subject(gnutls_x509_crt_t a, gnutls_x509_crt_t b)
-{
-    gnutls_datum_t name_a = {0}, name_b = {0};
-    bool same = gnutls_x509_crt_get_raw_dn(a, &name_a) == 0 && gnutls_x509_crt_get_raw_dn(b, &name_b) == 0 &&
-                name_a.size == name_b.size && memcmp(name_a.data, name_b.data, name_a.size) == 0;
-    gnutls_free(name_a.data);
-    gnutls_free(name_b.data);
-    return same;
-}
-
-/* True if the certificate has expired, and another one of the same authority has not. */
-static bool is_superseded(const struct authorities *all, unsigned which)
-{
-    if (!has_expired(all->item[which]))
-        return false;
-    for (unsigned i = 0; i < all->count; i++)
-        if (i != which && !has_expired(all->item[i]) && same_subject(all->item[i], all->item[which]))
-            return true;
-    return false;
-}
-
-static void note_expiry(struct tls_store *store, const struct authorities *all)
-{
-    for (unsigned i = 0; i < all->count; i++) {
-        int64_t expires_s = gnutls_x509_crt_get_expiration_time(all->item[i]);
-        if (!has_expired(all->item[i]) && (!store->expires_s || expires_s < store->expires_s))
-            store->expires_s = expires_s;
-    }
-}
-
-/* The list of certificates that are not superseded, or NULL. */
-static gnutls_x509_trust_list_t list_without_superseded(const struct authorities *all)
-{
-    gnutls_x509_trust_list_t kept;
-    if (gnutls_x509_trust_list_init(&kept, all->count) < 0)
-        return NULL;
-    for (unsigned i = 0; i < all->count; i++) {
-        gnutls_x509_crt_t copy;
-        if (is_superseded(all, i))
-            continue;
-        if (gnutls_x509_crt_init(&copy) < 0)
-            goto fail;
-        if (copy_certificate(copy, all->item[i]) < 0 || gnutls_x509_trust_list_add_cas(kept, &copy, 1, 0) != 1) {
-            gnutls_x509_crt_deinit(copy);
-            goto fail;
-        }
-    }
-    return kept;
-fail:
-    gnutls_x509_trust_list_deinit(kept, 1);
-    return NULL;
-}
-
-/* The library may find an expired certificate of an authority first, although the list also has a valid one, and
- * refuse the chain. */
-static int drop_superseded(struct tls_store *store)
-{
-    struct authorities all = {.item = NULL};
-    gnutls_x509_trust_list_t list, kept;
-    unsigned superseded = 0;
-    gnutls_certificate_get_trust_list(store->credentials, &list);
-    int result = authorities_read(&all, list);
-    for (unsigned i = 0; result == 0 && i < all.count; i++)
-        superseded += is_superseded(&all, i);
-    if (result == 0 && superseded > 0) {
-        if ((kept = list_without_superseded(&all)))
-            gnutls_certificate_set_trust_list(store->credentials, kept, 0);
-        else
-            result = -ENOMEM;
-    }
-    if (result == 0)
-        note_expiry(store, &all);
-    authorities_free(&all);
-    return result;
-}
-
 /* `missing`: the error for which the store remains without certificates. */
 static int store_new(struct tls_store **out, const char *ca_file, const struct stat *file, int missing)
 {
@@ -276,18 +97,15 @@ static int store_new(struct tls_store **out, const char *ca_file, const struct s
     store->ca_file = mem_strdup(ca_file);
     if (!store->ca_file || gnutls_certificate_allocate_credentials(&store->credentials) < 0)
         goto fail;
-    /* No stapled OCSP: the signer could make the verification of its signature arbitrarily expensive, and a stale
-     * response must not make a server unreachable. */
-    gnutls_certificate_set_verify_flags(store->credentials, GNUTLS_VERIFY_DISABLE_CRL_CHECKS);
     gnutls_certificate_set_retrieve_function2(store->credentials, tls_credential_retrieve);
     store->missing = missing;
-    result = missing ? 0 : load(store->credentials, ca_file);
-    if (result == 0)
-        result = drop_superseded(store);
-    if (result == 0)
-        result = digest_certificates(store);
-    if (result < 0)
-        goto fail;
+    if (ca_file[0] && !missing) {
+        result = tls_authorities_load(&store->authorities, ca_file);
+        if (result < 0)
+            goto fail;
+        memcpy(store->digest, tls_authorities_digest(store->authorities), DIGEST_LEN);
+        store->expires_s = tls_authorities_expire_s(store->authorities);
+    }
     *out = store;
     return 0;
 fail:
@@ -523,6 +341,25 @@ struct tls_store *tls_trust_hold_store(const struct tls_trust *trust)
 gnutls_certificate_credentials_t tls_store_credentials(const struct tls_store *store)
 {
     return store->credentials;
+}
+
+int tls_store_credentials_for(const struct tls_store *store, const gnutls_datum_t *chain, unsigned count,
+                              gnutls_certificate_credentials_t *out)
+{
+    gnutls_x509_trust_list_t list;
+    gnutls_certificate_credentials_t credentials;
+    if (gnutls_certificate_allocate_credentials(&credentials) < 0)
+        return -ENOMEM;
+    if (tls_authorities_of_chain(store->authorities, chain, count, &list) < 0) {
+        gnutls_certificate_free_credentials(credentials);
+        return -ENOMEM;
+    }
+    /* No stapled OCSP: the signer could make the verification of its signature arbitrarily expensive, and a stale
+     * response must not make a server unreachable. */
+    gnutls_certificate_set_verify_flags(credentials, GNUTLS_VERIFY_DISABLE_CRL_CHECKS);
+    gnutls_certificate_set_trust_list(credentials, list, 0);
+    *out = credentials;
+    return 0;
 }
 
 const uint8_t *tls_store_digest(const struct tls_store *store)

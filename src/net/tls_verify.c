@@ -12,6 +12,7 @@
 #include <gnutls/abstract.h>
 #include <gnutls/x509.h>
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include "base/clock.h"
@@ -22,7 +23,6 @@
 
 /* A host name has at most 253 bytes; a longer one in a certificate cannot match. */
 enum { NAME_MAX_BYTES = 253 };
-enum { CHAIN_MAX = 16 }; /* certificates; the library refuses longer chains */
 /* Verifying one signature with an RSA key of 16384 bits and an exponent of that length takes 0.7 s, with a key of
  * this limit 0.5 ms. */
 enum { RSA_MODULUS_MAX_BYTES = 1024 + 1, RSA_EXPONENT_MAX_BYTES = 8 };
@@ -72,8 +72,8 @@ bool tls_peer_keys_are_costly(gnutls_session_t session)
 {
     unsigned count = 0;
     const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
-    bool costly =
-        !chain || count > CHAIN_MAX || gnutls_certificate_type_get2(session, GNUTLS_CTYPE_SERVER) != GNUTLS_CRT_X509;
+    bool costly = !chain || count > TLS_CHAIN_MAX ||
+                  gnutls_certificate_type_get2(session, GNUTLS_CTYPE_SERVER) != GNUTLS_CRT_X509;
     for (unsigned i = 0; i < count && !costly; i++) {
         gnutls_x509_crt_t certificate;
         if (gnutls_x509_crt_init(&certificate) < 0)
@@ -130,14 +130,25 @@ static int status_error(unsigned status)
     return status ? ERROR_TLS_UNTRUSTED : 0;
 }
 
-static int check_chain(gnutls_session_t session, const struct tls_trust *trust)
+/* The library verifies with the credentials of the session, so these are exchanged for the verification. */
+static int check_chain(struct tls *tls)
 {
-    unsigned status = 0;
+    unsigned status = 0, count = 0;
     gnutls_typed_vdata_st wanted[] = {
-        {.type = GNUTLS_DT_DNS_HOSTNAME, .data = (unsigned char *)trust->name},
+        {.type = GNUTLS_DT_DNS_HOSTNAME, .data = (unsigned char *)tls->trust->name},
         {.type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (unsigned char *)GNUTLS_KP_TLS_WWW_SERVER},
     };
-    int result = gnutls_certificate_verify_peers(session, wanted, 2, &status);
+    gnutls_certificate_credentials_t credentials;
+    const gnutls_datum_t *chain = gnutls_certificate_get_peers(tls->session, &count);
+    if (!chain || tls_store_credentials_for(tls->store, chain, count, &credentials) < 0)
+        return chain ? -ENOMEM : ERROR_TLS_UNTRUSTED;
+    int result = gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE, credentials);
+    if (result == 0) {
+        result = gnutls_certificate_verify_peers(tls->session, wanted, 2, &status);
+        if (gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE, tls_store_credentials(tls->store)) < 0)
+            abort(); /* replacing credentials of the same type needs no memory */
+    }
+    gnutls_certificate_free_credentials(credentials);
     if (result == GNUTLS_E_MEMORY_ERROR)
         return -ENOMEM;
     return result < 0 ? ERROR_TLS_UNTRUSTED : status_error(status);
@@ -166,13 +177,13 @@ static int64_t latest_activation(gnutls_session_t session)
 
 /* If the clock may be behind, a chain that is not valid yet is accepted when it passes all checks at the moment at
  * which all its certificates have become valid. */
-static int check_chain_early(gnutls_session_t session, const struct tls_trust *trust)
+static int check_chain_early(struct tls *tls)
 {
-    int64_t active_s = latest_activation(session);
+    int64_t active_s = latest_activation(tls->session);
     if (active_s <= verifytime_now())
         return ERROR_TLS_NOT_YET;
     verifytime_assume(active_s);
-    int result = check_chain(session, trust);
+    int result = check_chain(tls);
     verifytime_assume(0);
     return result;
 }
@@ -239,10 +250,10 @@ static int check_name(gnutls_x509_crt_t leaf, const char *name)
 
 static bool digest_chain(gnutls_session_t session, uint8_t out[DIGEST_LEN])
 {
-    uint8_t each[CHAIN_MAX][DIGEST_LEN];
+    uint8_t each[TLS_CHAIN_MAX][DIGEST_LEN];
     unsigned count = 0;
     const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
-    if (!chain || count == 0 || count > CHAIN_MAX)
+    if (!chain || count == 0 || count > TLS_CHAIN_MAX)
         return false;
     for (unsigned i = 0; i < count; i++)
         digest_bytes(each[i], chain[i].data, chain[i].size);
@@ -270,18 +281,19 @@ void tls_note_verified(const struct tls *tls, struct tls_verified *out)
     out->certificate = tls->certificate;
 }
 
-int tls_verify_peer(gnutls_session_t session, struct tls_trust *trust, bool *early)
+int tls_verify_peer(struct tls *tls, bool *early)
 {
-    *early = false;
+    struct tls_trust *trust = tls->trust;
     gnutls_x509_crt_t leaf;
-    int result = leaf_certificate(session, &leaf);
+    *early = false;
+    int result = leaf_certificate(tls->session, &leaf);
     if (result < 0)
         return result;
     if (trust->name)
-        result = check_chain(session, trust);
+        result = check_chain(tls);
     if (result == ERROR_TLS_NOT_YET && verifytime_may_be_behind()) {
         *early = true;
-        result = check_chain_early(session, trust);
+        result = check_chain_early(tls);
     }
     if (result == 0 && trust->name)
         result = check_name(leaf, trust->name);

@@ -1305,6 +1305,110 @@ static void an_expired_certificate_beside_a_valid_one_is_ignored(void **state)
     certificate_free(&old);
 }
 
+/* The outcome for a server with this chain and a client with these CA certificates. */
+static int outcome_trusting(const struct certificate *authorities, size_t authority_count,
+                            const struct certificate *chain, unsigned len)
+{
+    struct tls_trust *trust = NULL;
+    const struct tls_server_options options = serving(chain, len);
+    char *path = certificate_file(authorities, authority_count);
+    assert_int_equal(
+        tls_trust_new(&trust, &(struct tls_trust_options){.ca_file = path, .tls_name = NAME, .min_version = 12}), 0);
+    int result = outcome(trust, &options);
+    tls_trust_unref(trust);
+    unlink(path);
+    free(path);
+    return result;
+}
+
+static void the_issuer_is_found_among_many(void **state)
+{
+    (void)state;
+    enum { COUNT = 40, NAMESAKE = 7, ISSUER = 23 };
+    struct certificate all[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        char name[32];
+        snprintf(name, sizeof name, i == NAMESAKE || i == ISSUER ? "root" : "root %zu", i);
+        all[i] = certificate_make(&(struct certificate_spec){.common_name = name, .ca = true});
+    }
+    struct certificate impostor = certificate_make(&(struct certificate_spec){.common_name = "root", .ca = true});
+    struct certificate leaf = certificate_make(&(struct certificate_spec){.sans = {NAME}, .issuer = &all[ISSUER]});
+    struct certificate forged[] = {certificate_make(&(struct certificate_spec){.sans = {NAME}, .issuer = &impostor}),
+                                   impostor};
+    assert_int_equal(outcome_trusting(all, COUNT, &leaf, 1), 0);
+    assert_int_equal(outcome_trusting(all, ISSUER, &leaf, 1), ERROR_TLS_UNTRUSTED);
+    assert_int_equal(outcome_trusting(all, COUNT, forged, 1), ERROR_TLS_UNTRUSTED);
+    assert_int_equal(outcome_trusting(all, COUNT, forged, 2), ERROR_TLS_UNTRUSTED);
+    for (size_t i = 0; i < COUNT; i++)
+        certificate_free(&all[i]);
+    certificate_free(&forged[0]);
+    certificate_free(&impostor);
+    certificate_free(&leaf);
+}
+
+static void an_intermediate_can_be_trusted_without_its_root(void **state)
+{
+    (void)state;
+    struct certificate middle =
+        certificate_make(&(struct certificate_spec){.common_name = "middle", .ca = true, .issuer = &authority});
+    struct certificate chain[] = {certificate_make(&(struct certificate_spec){.sans = {NAME}, .issuer = &middle}),
+                                  middle, authority};
+    for (unsigned len = 1; len <= 3; len++)
+        assert_int_equal(outcome_trusting(&middle, 1, chain, len), 0);
+    assert_int_equal(outcome_trusting(&authority, 1, chain, 2), 0);
+    assert_int_equal(outcome_trusting(&authority, 1, chain, 1), ERROR_TLS_UNTRUSTED);
+    certificate_free(&chain[0]);
+    certificate_free(&middle);
+}
+
+static void the_order_of_a_ca_file_does_not_matter(void **state)
+{
+    (void)state;
+    struct certificate other = certificate_make(&(struct certificate_spec){.common_name = "other", .ca = true});
+    const struct certificate orders[][2] = {{authority, other}, {other, authority}};
+    uint8_t identities[2][DIGEST_LEN];
+    for (size_t i = 0; i < 2; i++) {
+        char *path = certificate_file(orders[i], 2);
+        struct tls_trust *trust = NULL;
+        const struct tls_trust_options options = {.ca_file = path, .tls_name = NAME, .min_version = 12};
+        assert_int_equal(tls_trust_new(&trust, &options), 0);
+        tls_trust_identity(trust, identities[i]);
+        tls_trust_unref(trust);
+        unlink(path);
+        free(path);
+    }
+    assert_memory_equal(identities[0], identities[1], DIGEST_LEN);
+    certificate_free(&other);
+}
+
+/* Comments, other blocks, a certificate that was cut off, and line ends of another system. */
+static void what_is_no_certificate_in_a_ca_file_is_left_out(void **state)
+{
+    (void)state;
+    static const char before[] = "# ours\r\n-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"
+                                 "-----BEGIN CERTIFICATE-----\r\nMIIB\r\n-----END CERTIFICATE-----\r\n";
+    static const char after[] = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgI";
+    struct tls_trust *trust = NULL;
+    gnutls_datum_t pem;
+    const struct tls_server_options options = serving(&good, 1);
+    char *path = certificate_file(NULL, 0);
+    FILE *file = fopen(path, "w");
+    assert_int_equal(gnutls_x509_crt_export2(authority.crt, GNUTLS_X509_FMT_PEM, &pem), 0);
+    fprintf(file, "%s%.*s%s", before, (int)pem.size, (const char *)pem.data, after);
+    fclose(file);
+    assert_int_equal(
+        tls_trust_new(&trust, &(struct tls_trust_options){.ca_file = path, .tls_name = NAME, .min_version = 12}), 0);
+    assert_int_equal(outcome(trust, &options), 0);
+    tls_trust_unref(trust);
+    file = fopen(path, "w");
+    fprintf(file, "%s%s", before, after);
+    fclose(file);
+    assert_int_equal(trust_result(path, NAME), -ENOENT);
+    unlink(path);
+    free(path);
+    gnutls_free(pem.data);
+}
+
 static void a_session_keeps_its_trust(void **state)
 {
     (void)state;
@@ -1468,6 +1572,10 @@ int main(void)
         cmocka_unit_test(without_our_certificate_no_handshake_begins),
         cmocka_unit_test(the_same_certificates_in_another_file_are_the_same_store),
         cmocka_unit_test(an_expired_certificate_beside_a_valid_one_is_ignored),
+        cmocka_unit_test(the_issuer_is_found_among_many),
+        cmocka_unit_test(an_intermediate_can_be_trusted_without_its_root),
+        cmocka_unit_test(the_order_of_a_ca_file_does_not_matter),
+        cmocka_unit_test(what_is_no_certificate_in_a_ca_file_is_left_out),
         cmocka_unit_test(a_session_keeps_its_trust),
         cmocka_unit_test(a_trust_survives_each_failed_allocation),
         cmocka_unit_test(a_session_out_of_memory_fails_with_that_error),
