@@ -190,6 +190,7 @@ struct session {
     bool clean_end;                          /* the peer announced the end of the connection */
     bool early;                              /* its certificate was verified by a clock that may be behind */
     unsigned offered;                        /* for the transport: what it offered to the server */
+    unsigned useful_ends;                    /* for the transport: secure.h's counter when it was opened */
     bool probe;                              /* no query caused the dial: see probe.c */
     bool reserved;                           /* holds an isolated attempt */
     uint64_t created_ms, opened_ms, used_ms; /* used: last query or response */

@@ -97,7 +97,7 @@ static bool is_abrupt(int reason)
 static bool is_one_of_several(const struct session *session)
 {
     const struct server *server = session->server;
-    if (secure_of(server)->useful_end_ms >= session->opened_ms)
+    if (secure_of(server)->useful_ends != session->useful_ends)
         return true;
     list_for_each(link, &server->sessions[SESSION_OPEN])
         if (container_of(link, struct session, in_state)->answered > 0)
@@ -122,7 +122,7 @@ bool secure_suspects_ticket(struct session *session, int reason)
 {
     bool is_suspect = is_ticket_refused(session, reason);
     if (session->answered > 0)
-        secure_of(session->server)->useful_end_ms = loop_now(session->server->group->loop);
+        secure_of(session->server)->useful_ends++;
     if (is_suspect)
         secure_drop_tickets(session->server);
     return is_suspect;
@@ -134,6 +134,7 @@ void secure_opened(struct session *session, char words[TRANSPORT_TEXT])
     struct tls_facts *facts = &secure->facts;
     secure->opened = stream_facts(session_stream(session), facts);
     session->resumed = facts->resumed;
+    session->useful_ends = secure->useful_ends;
     session->early = facts->early;
     if (facts->early)
         secure_drop_tickets(session->server);

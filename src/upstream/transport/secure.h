@@ -23,7 +23,7 @@ struct secure {
     struct tls_tickets tickets;
     bool opened; /* a session was opened; `facts` are of the latest one */
     struct tls_facts facts;
-    uint64_t useful_end_ms; /* when a session that had received a response last ended; 0: never */
+    unsigned useful_ends; /* of sessions that had received a response; wraps */
 };
 
 static inline struct secure *secure_of(const struct server *server)
