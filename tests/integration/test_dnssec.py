@@ -377,8 +377,10 @@ def test_a_mail_client_with_dane_verifies_a_server(make_daemon, make_namespace, 
     resolv, main = tmp_path / "resolv.conf", tmp_path / "main.cf"
     resolv.write_text("nameserver 127.0.0.1\noptions trust-ad edns0\n")
     main.write_text("compatibility_level = 3.6\n")
-    script = 'mount --bind "$1" /etc/resolv.conf; exec posttls-finger -c -l dane-only -L verbose,summary -o inet_protocols=ipv4 dane.example'
-    done = subprocess.run([*namespace.prefix, "unshare", "--mount", "sh", "-ec", script, "sh", str(resolv)], capture_output=True,
+    shutil.copytree("/etc", tmp_path / "etc", symlinks=True, ignore=shutil.ignore_patterns("resolv.conf"))  # which a minimal root lacks
+    shutil.copy(resolv, tmp_path / "etc")
+    script = 'mount --bind "$1" /etc; exec posttls-finger -c -l dane-only -L verbose,summary -o inet_protocols=ipv4 dane.example'
+    done = subprocess.run([*namespace.prefix, "unshare", "--mount", "sh", "-ec", script, "sh", str(tmp_path / "etc")], capture_output=True,
                           text=True, timeout=60, env={**os.environ, "MAIL_CONFIG": str(tmp_path)})
     said = done.stdout + done.stderr
     assert ("Verified TLS connection established" in said) == (mode == "validate"), said
