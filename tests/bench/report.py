@@ -10,7 +10,7 @@ import subprocess
 from subjects import OTHER_CORE, SUBJECT_CORE, TOP
 
 DETAILS = {"p50": "p50 ms", "p99": "p99 ms", "p999": "p99.9 ms", "max": "longest ms", "lost": "lost %", "stalls": "stalls", "asked": "upstream queries each",
-           "per_record": "queries per record", "ratio": "x without lists", "handshakes": "handshakes", "full": "full handshakes", "padded": "padded",
+           "per_record": "queries per record", "ratio": "x without", "handshakes": "handshakes", "full": "full handshakes", "padded": "padded",
            "hit_ratio": "hit ratio", "to_dot": "x over DoT", "per_second": "a second and core", "resumed": "resumed %", "per_reset": "sessions per reset"}
 
 METHOD = """\

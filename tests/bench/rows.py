@@ -33,6 +33,8 @@ class Row:
     local = False  # with local records and routes
     encrypted = False  # with listeners for TLS and HTTPS
     https = False  # the upstream is asked over HTTPS
+    signed = None  # (names, zones) of the signed tree that is the upstream
+    validate = False  # with validation of DNSSEC
     restarts = False  # each measurement starts the subject anew
     repetitions = None  # at most
     worst = False  # the worst of all measurements counts, not the median
@@ -425,6 +427,71 @@ class BlockLoad(Blocking):
         return running.cpu()
 
 
+class Validated(CpuRow):
+    """A miss for a signed name, by subjects that validate."""
+
+    serves, validate = "validate", True
+    target, bounds = "<= 0.6 x the best peer", {"peer": 0.6}
+    pattern, whole, few = "%u.warm.example", 1000, 50
+
+    def __init__(self, scale=1.0):
+        super().__init__(scale)
+        starts = 8 * 3  # repetitions and a first time, of three subjects
+        self.signed = (super().count(self.whole) * starts, max(20, int(self.few * scale)) * starts)
+        self.next = 0
+
+    def fresh(self, count):
+        first, self.next = self.next, self.next + count
+        return ("-n", count, "-d", count, "-f", first, "-N", self.pattern, "-e", "-m", 50, "-w", 3000)
+
+    def prepare(self, running):
+        """Opens the sessions, and fetches the keys above the names."""
+        result = running.load(*self.fresh(self.count(self.whole)))
+        if lost(result) > 1:
+            raise Unable(f"does not validate: {result}")
+
+    def measure(self, running):
+        value, result = self.cpu(running, *self.fresh(self.count(self.whole)))
+        return {"value": value, "p50": result["p50_ms"], "p99": result["p99_ms"], "lost": lost(result)}
+
+
+class ValidatedWarm(Validated):
+    name, title = "signed-warm", "miss for a signed name, validated, keys in the cache"
+
+
+class ValidatedCold(Validated):
+    name, title = "signed-cold", "miss for a name in a signed zone that is not known yet, validated"
+    pattern, bounds, target = "www.z%u.example", {"peer": 1}, "<= the best peer"
+
+    def count(self, whole):
+        return max(20, int(self.few * self.scale))
+
+
+class ValidatedHit(Hit):
+    """`ratio`: to the same subject without validation, measured in turn."""
+
+    name, title, serves, validate = "signed-hit", "UDP hit, 1,000 signed names, validated", "validate", True
+    names, pattern, signed = 1000, "%u.warm.example", None
+    target, bounds = "<= 1.02 x without validation", {"ratio": 1.02}
+
+    def __init__(self, scale=1.0):
+        super().__init__(scale)
+        self.signed, self.without = ValidatedWarm(scale).signed, {}
+
+    def prepare(self, running):
+        super().prepare(running)
+        self.without[running] = running.subject.start((), self.cache_mb, self.entries, signed=self.signed)
+        super().prepare(self.without[running])
+
+    def measure(self, running):
+        found, plain = super().measure(running), super().measure(self.without[running])
+        return {**found, "ratio": found["value"] / plain["value"]}
+
+    def end(self):
+        for running in self.without.values():
+            running.stop()
+
+
 ROWS = [UdpHitOne, UdpHitZipf, TcpHitOne, TcpHitTen, TlsHitOne, TlsHitTen, HttpsHitOne, HttpsHitTen, Handshakes,
         Resumptions, IdleSessions, Miss, MissHttps, MissPaced, MissLatency, SystemCalls, OneHit, OneMiss, Memory, Empty,
-        Idle, Start, BlockHit, BlockMemory, BlockLoad, Slow, Reset]
+        Idle, Start, BlockHit, BlockMemory, BlockLoad, ValidatedWarm, ValidatedCold, ValidatedHit, Slow, Reset]
