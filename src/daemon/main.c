@@ -157,6 +157,8 @@ int main(int argc, char **argv)
     fill_standard_descriptors();
     close_other_descriptors();
     signal(SIGPIPE, SIG_IGN);
+    /* libuv 1.45 to 1.48 would open an io_uring, with a kernel thread that polls, outside of the sandbox. */
+    setenv("UV_USE_IO_URING", "0", 1);
     int status = read_command(&command, argc, argv);
     if (status >= 0)
         return status;
