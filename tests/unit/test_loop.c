@@ -671,7 +671,7 @@ static void end_counted_run(struct timeout *timeout)
     loop_stop(run->loop);
 }
 
-static void test_a_loop_with_one_deadline_wakes_once_and_never_early(void **state)
+static void test_a_loop_with_one_deadline_does_not_poll_and_is_never_early(void **state)
 {
     struct counted_run run = {.loop = *state};
     clock_real();
@@ -681,7 +681,8 @@ static void test_a_loop_with_one_deadline_wakes_once_and_never_early(void **stat
     timeout_start(&run.timeouts, &run.alarm.timeout);
     uint64_t due_ms = run.alarm.timeout.at_ms;
     loop_run(*state);
-    assert_int_equal(run.turns, timers_run_after_the_sleep() ? 1 : 2);
+    /* From 1.45 on one turn, or two if libuv's time was a millisecond old when the timer was set. */
+    assert_in_range(run.turns, timers_run_after_the_sleep() ? 1 : 2, 2);
     assert_true(run.ended_us >= due_ms * 1000);
     assert_true(run.ended_us < (due_ms + 1000) * 1000);
     uv_close((uv_handle_t *)&run.prepare, NULL);
@@ -773,7 +774,7 @@ int main(void)
         IN_LOOP(test_after_a_suspend_passed_deadlines_run_with_the_first_event),
         IN_LOOP(test_deadlines_within_one_step_share_a_wake_up),
         IN_LOOP(test_an_idle_loop_sleeps_for_ever),
-        IN_LOOP(test_a_loop_with_one_deadline_wakes_once_and_never_early),
+        IN_LOOP(test_a_loop_with_one_deadline_does_not_poll_and_is_never_early),
         IN_LOOP(test_drain_runs_until_closed_handles_are_gone),
         IN_LOOP(test_drain_waits_for_a_handle_that_closes_later),
         IN_LOOP(test_drain_gives_up_on_a_handle_that_stays),
