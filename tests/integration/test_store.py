@@ -250,7 +250,7 @@ def test_killed_stopped_and_back(make_daemon, server, public_path, tmp_path):
     redis.signal(signal.SIGSTOP)
     ask_each(daemon, "stopped", 100, 0.2)
     late = count(daemon, "store_late")
-    assert 1 <= late <= 3  # one patience each, and then the store is left alone
+    assert 1 <= late <= 8  # one patience each for 100 ms, and then the store is left alone
     daemon.wait_line("connection lost: no data received")
     redis.signal(signal.SIGCONT)
     eventually(lambda: ask_truly(daemon, f"again{time.monotonic()}.example") and count(daemon, "store_connects") == 2)
@@ -274,7 +274,7 @@ def test_a_slow_store_is_left_alone(make_replica, redis, server, cleanup):
     relay.delay = 0.1
     times = ask_each(replica, "slow", 200, 0.2)
     assert sorted(times)[100] < 0.02 * SLACK
-    assert count(replica, "store_late") <= 4
+    assert count(replica, "store_late") <= 9
     gets = count(replica, "store_gets")
     relay.delay = 0
     eventually(lambda: ask_truly(replica, f"again{time.monotonic()}.example") and

@@ -61,12 +61,37 @@ static void pauses_double_and_end(void **state)
     assert_int_equal(health_use(&health, now + HEALTH_FIRST_MS, 0), HEALTH_TRY);
 }
 
+static void a_hiccup_is_pardoned_once_in_a_while(void **state)
+{
+    (void)state;
+    struct store_health health = {0};
+    uint64_t now = HEALTH_CALM_MS;
+    for (int i = 0; i < 3; i++) {
+        for (uint64_t late = 0; late < HEALTH_HICCUP_MS; late += 20) {
+            health_note_late(&health, now + late, false);
+            assert_int_equal(health_use(&health, now + late, 0), HEALTH_WAIT);
+        }
+        now += HEALTH_CALM_MS;
+    }
+    /* It goes on: an outage, or a slow server. */
+    health_note_late(&health, now, false);
+    health_note_late(&health, now + HEALTH_HICCUP_MS, false);
+    assert_int_equal(health_use(&health, now + HEALTH_HICCUP_MS, 0), HEALTH_LEAVE);
+    now += HEALTH_HICCUP_MS + HEALTH_FIRST_MS;
+    assert_int_equal(health_use(&health, now, 0), HEALTH_TRY);
+    health_note_in_time(&health, now, true);
+    /* It has just recovered. */
+    health_note_late(&health, now + HEALTH_CALM_MS - 1, false);
+    assert_int_equal(health_use(&health, now + HEALTH_CALM_MS - 1, 0), HEALTH_LEAVE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(waits_for_a_server_that_answers),
         cmocka_unit_test(one_late_reply_is_enough),
         cmocka_unit_test(pauses_double_and_end),
+        cmocka_unit_test(a_hiccup_is_pardoned_once_in_a_while),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
