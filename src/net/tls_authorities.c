@@ -28,12 +28,13 @@ enum { FILE_MAX_BYTES = 8 << 20 };
 struct authority {
     size_t der, der_len, subject, subject_len;
     int64_t expires_s;
+    bool superseded;
     uint8_t digest[DIGEST_LEN];
 };
 
 struct tls_authorities {
     struct buffer bytes;
-    struct authority *item; /* sorted by digest */
+    struct authority *item; /* in the order of the file: of equal names, the library takes the first */
     size_t count, room;
     int64_t expires_s;
     uint8_t digest[DIGEST_LEN];
@@ -187,34 +188,35 @@ static bool is_superseded(const struct tls_authorities *all, const struct author
 
 static void drop_superseded(struct tls_authorities *all)
 {
-    for (size_t i = 0; i < all->count;) {
-        if (is_superseded(all, &all->item[i]))
-            all->item[i] = all->item[--all->count];
-        else
-            i++;
-    }
+    size_t kept = 0;
+    for (size_t i = 0; i < all->count; i++)
+        all->item[i].superseded = is_superseded(all, &all->item[i]);
+    for (size_t i = 0; i < all->count; i++)
+        if (!all->item[i].superseded)
+            all->item[kept++] = all->item[i];
+    all->count = kept;
     for (size_t i = 0; i < all->count; i++)
         if (!has_expired(&all->item[i]) && (!all->expires_s || all->item[i].expires_s < all->expires_s))
             all->expires_s = all->item[i].expires_s;
 }
 
-static int by_digest(const void *a, const void *b)
+static int compare_digests(const void *a, const void *b)
 {
-    return memcmp(((const struct authority *)a)->digest, ((const struct authority *)b)->digest, DIGEST_LEN);
+    return memcmp(a, b, DIGEST_LEN);
 }
 
 /* Of all certificates, whatever their order in the file. */
 static int digest_all(struct tls_authorities *all)
 {
-    struct buffer digests = {NULL, 0, 0, 0};
-    int result = 0;
-    qsort(all->item, all->count, sizeof *all->item, by_digest);
-    for (size_t i = 0; result == 0 && i < all->count; i++)
-        result = buffer_append(&digests, all->item[i].digest, DIGEST_LEN);
-    if (result == 0)
-        digest_bytes(all->digest, buffer_bytes(&digests).data, digests.len);
-    buffer_free(&digests);
-    return result;
+    uint8_t *digests = mem_alloc(all->count * DIGEST_LEN);
+    if (!digests)
+        return -ENOMEM;
+    for (size_t i = 0; i < all->count; i++)
+        memcpy(digests + i * DIGEST_LEN, all->item[i].digest, DIGEST_LEN);
+    qsort(digests, all->count, DIGEST_LEN, compare_digests);
+    digest_bytes(all->digest, digests, all->count * DIGEST_LEN);
+    mem_free(digests);
+    return 0;
 }
 
 int tls_authorities_load(struct tls_authorities **out, const char *ca_file)
