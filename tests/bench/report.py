@@ -11,7 +11,8 @@ from subjects import OTHER_CORE, SUBJECT_CORE, TOP
 
 DETAILS = {"p50": "p50 ms", "p99": "p99 ms", "p999": "p99.9 ms", "max": "longest ms", "lost": "lost %", "stalls": "stalls", "asked": "upstream queries each",
            "per_record": "queries per record", "ratio": "x without", "handshakes": "handshakes", "full": "full handshakes", "padded": "padded",
-           "hit_ratio": "hit ratio", "to_dot": "x over DoT", "per_second": "a second and core", "resumed": "resumed %", "per_reset": "sessions per reset"}
+           "hit_ratio": "hit ratio", "to_dot": "x over DoT", "per_second": "a second and core", "resumed": "resumed %", "later": "us above a local hit",
+           "per_reset": "sessions per reset"}
 
 METHOD = """\
 Each subject has a DNS-over-TLS server of its own as upstream (`tests/bench/upstream`, TLS 1.3, AES-256-GCM, a

@@ -35,6 +35,7 @@ class Row:
     https = False  # the upstream is asked over HTTPS
     signed = None  # (names, zones) of the signed tree that is the upstream
     validate = False  # with validation of DNSSEC
+    store = False  # with a second-level cache
     restarts = False  # each measurement starts the subject anew
     repetitions = None  # at most
     worst = False  # the worst of all measurements counts, not the median
@@ -492,6 +493,84 @@ class ValidatedHit(Hit):
             running.stop()
 
 
+class StoreMiss(Miss):
+    """`ratio`: to misses of the same subject without a store, measured in turn."""
+
+    name, title, serves, floor, store = "store-miss", "miss over DoT, 100 in flight, with a store that lacks the name", "store", None, True
+    target, bounds = "<= 1.15 x without", {"ratio": 1.15}
+    whole = 50000
+
+    def __init__(self, scale=1.0):
+        super().__init__(scale)
+        self.without = {}
+
+    def prepare(self, running):
+        super().prepare(running)
+        self.without[running] = running.subject.start((), self.cache_mb, self.entries)
+        super().prepare(self.without[running])
+
+    def measure(self, running):
+        found, plain = super().measure(running), super().measure(self.without[running])
+        return {**found, "ratio": found["value"] / plain["value"]}
+
+    def end(self):
+        for running in self.without.values():
+            running.stop()
+
+
+class StoreHit(StoreMiss):
+    """Another one of the fleet has learned the names. `ratio`: to misses without a store."""
+
+    name, title = "store-hit", "hit in the store, 100 in flight"
+    target, bounds = "<= 0.5 x a miss", {"ratio": 0.5}
+    whole = 20000
+
+    def __init__(self, scale=1.0):
+        super().__init__(scale)
+        self.others = {}
+
+    def prepare(self, running):
+        super().prepare(running)
+        self.others[running] = running.subject.start((), self.cache_mb, self.entries, store=True, beside=running)
+        Miss.prepare(self, self.others[running])
+
+    def learn(self, running, count):
+        """The options for queries whose names only the other one and the store have."""
+        options = ("-n", count, "-d", count, "-f", fresh_numbers(count), "-N", "m%u.example")
+        self.others[running].load(*options, "-m", 100)
+        time.sleep(0.3)  # until the last values are written
+        return options
+
+    def measure(self, running):
+        count = self.count(self.whole)
+        options = self.learn(running, count)
+        before = running.upstream.counts()["queries"]
+        value, result = self.cpu(running, *options, *self.load)
+        asked = (running.upstream.counts()["queries"] - before) / count
+        plain = Miss.measure(self, self.without[running])
+        return {"value": value, "p50": result["p50_ms"], "p99": result["p99_ms"], "lost": lost(result), "asked": asked,
+                "ratio": value / plain["value"]}
+
+    def end(self):
+        super().end()
+        for running in self.others.values():
+            running.stop()
+
+
+class StoreOne(StoreHit):
+    """`local`: the p50 of hits in the subject's own cache."""
+
+    name, title, unit = "store-rtt", "one client, one hit in the store at a time: p50", "us a round"
+    target, bounds = "<= a local hit + 250 us", {"later": 250}
+    whole = 2000
+
+    def measure(self, running):
+        options = self.learn(running, self.count(self.whole))
+        p50, local = (running.load(*options, "-m", 1)["p50_ms"] * 1000 for _ in range(2))
+        return {"value": p50, "later": p50 - local}
+
+
 ROWS = [UdpHitOne, UdpHitZipf, TcpHitOne, TcpHitTen, TlsHitOne, TlsHitTen, HttpsHitOne, HttpsHitTen, Handshakes,
         Resumptions, IdleSessions, Miss, MissHttps, MissPaced, MissLatency, SystemCalls, OneHit, OneMiss, Memory, Empty,
-        Idle, Start, BlockHit, BlockMemory, BlockLoad, ValidatedWarm, ValidatedCold, ValidatedHit, Slow, Reset]
+        Idle, Start, BlockHit, BlockMemory, BlockLoad, ValidatedWarm, ValidatedCold, ValidatedHit,
+        StoreMiss, StoreHit, StoreOne, Slow, Reset]

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The subjects of the benchmark: dotstub, the floors and the peers, each described by a file of shell functions in peers/.
 
-Such a file sets `kind` (ours, floor or peer), `serves` (udp, tcp, tls, https: cache hits over them; miss; miss-https: over HTTPS; block: lists of names; validate: DNSSEC) and optionally `packages`. It defines
+Such a file sets `kind` (ours, floor or peer), `serves` (udp, tcp, tls, https: cache hits over them; miss; miss-https: over HTTPS; block: lists of names; validate: DNSSEC; store: a second-level cache) and optionally `packages`. It defines
     version      prints one line
     configure    writes configuration into the current directory; sets the array `run` to the command. Gets DIR, PORT
                  (on 127.0.0.1), UPSTREAM (a port there: DNS-over-TLS as dns.google), CA (its file), CACHE_MB, ENTRIES
                  (number that the cache must hold), TLS (a port there, for DNS over TLS with the certificate CERT and its KEY), HTTPS (the same for DNS over HTTPS,
                  at /dns-query), LISTEN_TLS ("yes": the row uses them), UPSTREAM_HTTPS ("yes": the upstream is asked over HTTPS, at the same
                  port and https://dns.google/dns-query), BLOCKED (a file of names that get NXDOMAIN with all names below them, one a line; "": none),
+                 STORE (a port there of a Redis that it uses as a second-level cache, with the key in FLEET_KEY; "": none),
                  ANCHOR (a file with the root's DS: validate with it, if it can; "": no validation),
                  LOCAL ("yes": with 1,000 local records and 100 routes as well, if it can), BUILD, and UNPACKED (for files that must not
                  be installed)
@@ -30,10 +31,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parents[1]
 sys.path.insert(0, str(TOP / "tests" / "integration"))
 
-import wire  # noqa: E402
 import signed_tree  # noqa: E402
+import wire  # noqa: E402
 from certs import Certificates  # noqa: E402
 from processes import Process, free_port  # noqa: E402
+from redisserver import Redis, fleet_key  # noqa: E402
 
 # The subject has a core of its own; the generator and the upstream share another.
 CORES = sorted(os.sched_getaffinity(0))
@@ -66,6 +68,7 @@ class Place:
         self.certificates = Certificates(self.scratch)
         self.unpacked = self.build / "unpacked"
         self.signed_server, self.anchor = None, self.scratch / "anchor"
+        self.redis, self.fleet_key = None, self.scratch / "fleet.key"
 
     def program(self, name):
         return str(self.build / "tests" / name)
@@ -93,9 +96,18 @@ class Place:
                 self.signed_server = signed_tree.Server(self, tree)
         return self.signed_server
 
+    def store(self):
+        """The port of a Redis that all subjects share."""
+        if not self.redis:
+            fleet_key(self.fleet_key)
+            with on_cores(OTHER_CORE):
+                self.redis = Redis(self.directory(), maxmemory="256mb", maxmemory_policy="allkeys-lru")
+        return self.redis.port
+
     def close(self):
-        if self.signed_server:
-            self.signed_server.end()
+        for server in (self.signed_server, self.redis):
+            if server:
+                server.end()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
 
@@ -121,8 +133,9 @@ class Subject:
         return self.shell("version").strip()
 
     def start(self, upstream_options=(), cache_mb=64, entries=100000, cores=(SUBJECT_CORE,), blocked=0, local=False, encrypted=False,
-              https=False, signed=None, validate=False):
-        return Running(self, upstream_options, cache_mb, entries, cores, blocked, local, encrypted, https, signed, validate)
+              https=False, signed=None, validate=False, store=False, beside=None):
+        """`beside`: another running subject, whose upstream this one asks as well."""
+        return Running(self, upstream_options, cache_mb, entries, cores, blocked, local, encrypted, https, signed, validate, store, beside)
 
 
 class Upstream:
@@ -162,10 +175,10 @@ class Running:
     """A running subject with an upstream of its own. `started`: seconds from exec to its first answered miss."""
 
     def __init__(self, subject, upstream_options, cache_mb, entries, cores, blocked=0, local=False, encrypted=False, https=False, signed=None,
-                 validate=False):
+                 validate=False, store=False, beside=None):
         self.subject, self.place = subject, subject.place
         self.upstream = Upstream(self.place, upstream_options)
-        upstream_port = self.place.signed(*signed).port if signed else self.upstream.port
+        upstream_port = self.place.signed(*signed).port if signed else (beside or self).upstream.port
         self.port, self.directory = free_port("127.0.0.1"), self.place.directory()
         self.tls_port, self.https_port = [port for port in {free_port("127.0.0.1") for _ in range(4)} if port != self.port][:2]
         ca, listener = self.place.certificates.ca_file, self.place.certificates.good
@@ -174,7 +187,8 @@ class Running:
                                 TLS=self.tls_port, CERT=listener.chain_file, KEY=listener.key_file,
                                 BLOCKED=self.place.blocked(blocked), LOCAL="yes" if local else "", HTTPS=self.https_port,
                                 LISTEN_TLS="yes" if encrypted else "", UPSTREAM_HTTPS="yes" if https else "",
-                                ANCHOR=self.place.anchor if validate else "")
+                                ANCHOR=self.place.anchor if validate else "",
+                                STORE=self.place.store() if store else "", FLEET_KEY=self.place.fleet_key)
         with on_cores(*cores):
             self.began = time.monotonic()
             self.process = Process(command.split("\0")[:-1], cwd=self.directory, stdout=subprocess.DEVNULL)
