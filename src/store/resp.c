@@ -25,6 +25,7 @@ struct resp {
     size_t fed; /* bytes since the last complete reply */
     bool taken; /* `items` and `text` are of a complete reply */
     bool failed;
+    bool excess; /* a limit was exceeded */
 };
 
 /* --- commands --- */
@@ -53,10 +54,10 @@ int resp_command(struct buffer *out, const struct bytes *arguments, unsigned cou
 static void *item_add(const redisReadTask *task, enum resp_type type, const char *text, size_t len, int64_t integer)
 {
     struct resp *resp = task->privdata;
+    resp->excess |= resp->count >= RESP_ITEMS;
     if (resp->count == resp->room) {
         uint32_t room = resp->room ? resp->room * 2 : 16;
-        struct resp_item *items =
-            resp->count >= RESP_ITEMS ? NULL : mem_resize(resp->items, room * sizeof *resp->items);
+        struct resp_item *items = resp->excess ? NULL : mem_resize(resp->items, room * sizeof *resp->items);
         if (!items)
             return NULL;
         resp->items = items;
@@ -88,7 +89,9 @@ static bool is_too_deep(const redisReadTask *task)
 
 static void *create_array(const redisReadTask *task, resp_count elements)
 {
-    if ((size_t)elements > RESP_ITEMS || is_too_deep(task)) /* signed before 1.0 */
+    struct resp *resp = task->privdata;
+    resp->excess |= (size_t)elements > RESP_ITEMS || is_too_deep(task); /* signed before 1.0 */
+    if (resp->excess)
         return NULL;
     return item_add(task, RESP_ARRAY, NULL, (size_t)elements, 0);
 }
@@ -197,7 +200,7 @@ int resp_next(struct resp *resp, struct resp_reply *out)
         forget_reply(resp);
     if (redisReaderGetReply(resp->reader, &reply) != REDIS_OK) {
         resp->failed = true;
-        return resp->reader->err == REDIS_ERR_OOM && resp->count < RESP_ITEMS ? -ENOMEM : ERROR_MALFORMED;
+        return resp->reader->err == REDIS_ERR_OOM && !resp->excess ? -ENOMEM : ERROR_MALFORMED;
     }
     if (!reply)
         return 0;
