@@ -334,7 +334,8 @@ bool value_parse(struct value *value, const struct option *option, const char *t
 {
     struct value read = {.next = value->next, .mark = value->mark};
     bool fine = true;
-    if (option->word && strcmp(option->word, text) == 0) {
+    bool empty_name = option->type == OPTION_NAME && !text[0];
+    if (option->word && (strcmp(option->word, text) == 0 || empty_name)) {
         read.none = true;
         *value = read;
         return true;
