@@ -46,6 +46,9 @@ int tls_trust_new(struct tls_trust **out, const struct tls_trust_options *option
 /* A trust like another one, but with these pins, at least one. 0, -ENOMEM or -ENOTSUP. */
 int tls_trust_with_pins(struct tls_trust **out, const struct tls_trust *like, const struct tls_pin *pins,
                         unsigned count) MUST_CHECK;
+/* A trust like another one, but for the certificate of this name, without pins and without a certificate of ours. It needs
+ * no access to the CA file. 0, -ENOMEM or -ENOTSUP. */
+int tls_trust_with_name(struct tls_trust **out, const struct tls_trust *like, const char *name) MUST_CHECK;
 /* The error for which no CA certificate is loaded; 0: they are. Until they are, each handshake fails with
  * ERROR_TLS_NO_CA and looks for them again, at most every 3 s. */
 int tls_trust_is_waiting(const struct tls_trust *trust);

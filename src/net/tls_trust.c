@@ -428,17 +428,15 @@ void tls_trust_refresh(struct tls_trust *trust)
     tls_store_release(held);
 }
 
-int tls_trust_with_pins(struct tls_trust **out, const struct tls_trust *like, const struct tls_pin *pins,
-                        unsigned count)
+static int trust_like(struct tls_trust **out, const struct tls_trust *like, const struct tls_trust_options *options)
 {
-    const struct tls_trust_options options = {.tls_name = like->name, .pins = pins, .pin_count = count};
     struct tls_trust *trust = mem_zalloc(1, sizeof *trust);
     if (!trust)
         return -ENOMEM;
     atomic_init(&trust->refs, 1);
     trust->min_version = like->min_version;
     trust->store = tls_trust_hold_store(like);
-    int result = copy_identity(trust, &options);
+    int result = copy_identity(trust, options);
     if (result == 0)
         result = digest_identity(trust, trust->store, trust->identity);
     if (result == 0)
@@ -448,6 +446,19 @@ int tls_trust_with_pins(struct tls_trust **out, const struct tls_trust *like, co
     else
         *out = trust;
     return result;
+}
+
+int tls_trust_with_pins(struct tls_trust **out, const struct tls_trust *like, const struct tls_pin *pins,
+                        unsigned count)
+{
+    const struct tls_trust_options options = {.tls_name = like->name, .pins = pins, .pin_count = count};
+    return trust_like(out, like, &options);
+}
+
+int tls_trust_with_name(struct tls_trust **out, const struct tls_trust *like, const char *name)
+{
+    const struct tls_trust_options options = {.tls_name = name};
+    return trust_like(out, like, &options);
 }
 
 struct tls_trust *tls_trust_ref(struct tls_trust *trust)

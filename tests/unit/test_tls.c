@@ -660,6 +660,25 @@ static void an_address_as_name_needs_an_address_in_the_certificate(void **state)
     assert_int_equal(outcome_named("192.0.2.2", &spec), ERROR_TLS_NAME);
 }
 
+/* Of a file that cannot be read any more. */
+static void a_trust_for_another_name(void **state)
+{
+    (void)state;
+    char *path = certificate_file(&authority, 1);
+    struct tls_trust *like = NULL, *named = NULL;
+    const struct tls_server_options options = serving(&good, 1);
+    const struct tls_trust_options elsewhere = {.ca_file = path, .tls_name = "else.example", .min_version = 12};
+    assert_int_equal(tls_trust_new(&like, &elsewhere), 0);
+    unlink(path);
+    assert_int_equal(tls_trust_with_name(&named, like, NAME), 0);
+    assert_int_equal(outcome(like, &options), ERROR_TLS_NAME);
+    assert_int_equal(outcome(named, &options), 0);
+    tls_trust_unref(like);
+    assert_int_equal(outcome(named, &options), 0);
+    tls_trust_unref(named);
+    free(path);
+}
+
 /* --- pins --- */
 
 static void a_pin_alone_checks_only_the_key(void **state)
@@ -1548,6 +1567,7 @@ int main(void)
         cmocka_unit_test(a_common_name_is_not_enough),
         cmocka_unit_test(odd_alternative_names_are_refused),
         cmocka_unit_test(an_address_as_name_needs_an_address_in_the_certificate),
+        cmocka_unit_test(a_trust_for_another_name),
         cmocka_unit_test(a_pin_alone_checks_only_the_key),
         cmocka_unit_test(name_and_pin_must_both_hold),
         cmocka_unit_test(equal_trusts_have_one_identity),
