@@ -139,6 +139,8 @@
     X(store_connects_failed, "connections to the store that failed before its first reply")                            \
     X(store_refused, "connections that the store refused, as because of the password")                                 \
     X(store_lost, "connections to the store that were lost: closed, silent, malformed")                                \
+    X(store_failovers, "changes of the store's master that Sentinels told")                                            \
+    X(store_nodes_refused, "servers of the store that others named and that are not used: port, loopback, malformed")  \
     X(store_flushes_sent, "flushes of the whole fleet that were given to the store")                                   \
     X(store_flushes_heard, "flushes of the whole fleet that came from other replicas")                                 \
     X(store_flushes_ignored, "flush messages that were not used: old, repeated, or not sealed by this fleet")          \

@@ -270,14 +270,19 @@ struct config {
     struct {            /* the second-level cache */
         char **servers; /* see config_store_server; none: off */
         size_t server_count;
-        uint64_t patience_ms; /* 0: from the upstream's response times */
-        char *fleet_key_file; /* NULL: none */
-        char *user;           /* NULL: the default user of the servers */
-        char *password_file;  /* NULL: none */
-        char *ca_file;        /* NULL: tls.ca-file applies */
-        char *tls_name;       /* NULL: the name or address in `servers` */
-        uint64_t write_queue; /* bytes of each connection */
-        uint32_t warm_names;  /* popular names to fetch after the start; 0: none */
+        char *sentinel;    /* the master that the servers, Sentinels, tell; NULL: they are the store themselves */
+        char **node_ports; /* of servers that others name; see config_store_ports */
+        size_t node_port_count;
+        char *sentinel_user;          /* NULL: the default user of the Sentinels */
+        char *sentinel_password_file; /* NULL: none */
+        uint64_t patience_ms;         /* 0: from the upstream's response times */
+        char *fleet_key_file;         /* NULL: none */
+        char *user;                   /* NULL: the default user of the servers */
+        char *password_file;          /* NULL: none */
+        char *ca_file;                /* NULL: tls.ca-file applies */
+        char *tls_name;               /* NULL: the name or address in `servers` */
+        uint64_t write_queue;         /* bytes of each connection */
+        uint32_t warm_names;          /* popular names to fetch after the start; 0: none */
     } store;
 
     struct {
@@ -405,6 +410,8 @@ struct config_store_server {
 #define CONFIG_STORE_PORT 6379
 /* 0 or -EINVAL. */
 int config_store_server(struct config_store_server *out, const char *text) MUST_CHECK;
+/* Reads an item of store.node-ports, PORT or PORT-PORT. 0 or -EINVAL. */
+int config_store_ports(const char *text, uint16_t *low, uint16_t *high) MUST_CHECK;
 /* True if the connection needs TLS: the server is neither a unix socket nor a loopback address. */
 static inline bool config_store_needs_tls(const struct config_store_server *server)
 {

@@ -212,6 +212,8 @@ static json_t *value_schema(const struct option *option)
     case OPTION_PATH:
     case OPTION_PATHS:
         return text_schema("^/");
+    case OPTION_TEXTS: /* a port is a text that YAML readers parse as a number */
+        return json_pack("{s:[s, s]}", "type", "string", "integer");
     case OPTION_PREFIXES:
         return text_schema(PREFIX_PATTERN);
     case OPTION_PINS:

@@ -417,6 +417,38 @@ const struct option options[] = {
          "ADDR@PORT, or the path of a unix socket; port 6379 unless given. Each entry is on one of them. Connections "
          "beyond loopback use TLS. The store is asked between a cache miss and the upstream, and never waited for "
          "longer than store.patience."},
+    {.key = "store.sentinel",
+     .type = OPTION_NAME,
+     IN(store.sentinel),
+     .max = 64,
+     .word = "off",
+     .unset = "off",
+     .help =
+         "The name of a master at Sentinels: the servers of store.servers are then Sentinels (mostly at port 26379, which "
+         "has to be written), and the store is the master that they tell, followed when another server takes over. "
+         "off: the servers are the store."},
+    {.key = "store.sentinel-user",
+     .type = OPTION_NAME,
+     IN(store.sentinel_user),
+     .max = 64,
+     .word = "default",
+     .unset = "default",
+     .help = "The user of the Sentinels. default: their default user."},
+    {.key = "store.sentinel-password-file",
+     .type = OPTION_PATH,
+     IN(store.sentinel_password_file),
+     .max = LONGEST_PATH,
+     .word = "off",
+     .unset = "off",
+     .help = "The file whose first line is the password for the Sentinels, which do not get store.password-file. off: "
+             "none."},
+    {.key = "store.node-ports",
+     .type = OPTION_TEXTS,
+     IN_LIST(store.node_ports, store.node_port_count),
+     .max = 32,
+     .unset = "6379",
+     .help = "The ports, PORT or PORT-PORT, at which servers that Sentinels name are connected, beside the ports of "
+             "store.servers. Servers at other ports are refused and counted (store_nodes_refused)."},
     {.key = "store.patience",
      .type = OPTION_DURATION,
      IN(store.patience_ms),

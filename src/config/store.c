@@ -67,12 +67,50 @@ int config_store_server(struct config_store_server *out, const char *text)
     return status;
 }
 
+int config_store_ports(const char *text, uint16_t *low, uint16_t *high)
+{
+    enum { WIDEST = 1024 };
+    char *end = NULL;
+    if (!isdigit((unsigned char)text[0]))
+        return -EINVAL;
+    unsigned long first = strtoul(text, &end, 10), last = first;
+    if (*end == '-') {
+        if (!isdigit((unsigned char)end[1]))
+            return -EINVAL;
+        last = strtoul(end + 1, &end, 10);
+    }
+    if (*end || first == 0 || first > last || last > UINT16_MAX || last - first >= WIDEST)
+        return -EINVAL;
+    *low = (uint16_t)first;
+    *high = (uint16_t)last;
+    return 0;
+}
+
+static void validate_login(struct draft *draft, const char *user_key, const char *password_key)
+{
+    const struct setting *user = draft_setting(draft, user_key), *password = draft_setting(draft, password_key);
+    if (!user->broken && user->first && !user->first->none && (!password->first || password->first->none))
+        report_at(draft->report, user->mark, "%s: a user needs a password; name its file in %s", user_key,
+                  password_key);
+}
+
+static void validate_ports(struct draft *draft)
+{
+    const struct setting *ports = draft_setting(draft, "store.node-ports");
+    uint16_t low, high;
+    for (const struct value *value = ports->first; value; value = value->next) {
+        char text[300];
+        snprintf(text, sizeof text, "%.*s", (int)value->text.len, (const char *)value->text.data);
+        if (config_store_ports(text, &low, &high) < 0)
+            report_at(draft->report, value->mark,
+                      "store.node-ports: %s is not a port; write PORT, or PORT-PORT for at most 1024 of them", text);
+    }
+}
+
 void validate_store(struct draft *draft)
 {
     const struct setting *servers = draft_setting(draft, "store.servers"),
-                         *key = draft_setting(draft, "store.fleet-key-file"),
-                         *user = draft_setting(draft, "store.user"),
-                         *password = draft_setting(draft, "store.password-file");
+                         *key = draft_setting(draft, "store.fleet-key-file");
     struct config_store_server server;
     for (const struct value *value = servers->first; value; value = value->next) {
         char text[300];
@@ -82,14 +120,13 @@ void validate_store(struct draft *draft)
                       "store.servers: %s is not a server; write HOST@PORT, ADDR@PORT, or the path of a unix socket",
                       text);
     }
+    validate_ports(draft);
     if (servers->broken || servers->count == 0)
         return;
     if (!key->broken && (!key->first || key->first->none))
         report_at(draft->report, servers->mark,
                   "store.servers: it needs a fleet key, with which values are sealed; write one with "
                   "`openssl rand -base64 32` to a file that only dotstub can read and name it in store.fleet-key-file");
-    if (!user->broken && user->first && !user->first->none && (!password->first || password->first->none))
-        report_at(draft->report, user->mark,
-                  "store.user: a user needs a password; name its file in "
-                  "store.password-file");
+    validate_login(draft, "store.user", "store.password-file");
+    validate_login(draft, "store.sentinel-user", "store.sentinel-password-file");
 }

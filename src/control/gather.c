@@ -86,25 +86,37 @@ static void add_server(struct gather_sum *sum, size_t i, const struct server_rep
         sum->servers[sum->server_count++] = *server;
 }
 
-/* All workers have the same servers in the same order, except for a moment while they change. */
+/* A worker may have no connection to a server that another one uses. */
+static const char *store_state(const struct store_server_report *all, const struct store_server_report *one)
+{
+    bool one_is_ready = strcmp(one->state, "ready") == 0;
+    return one_is_ready == one->serves ? all->state : one->state;
+}
+
+static void merge_store(struct store_server_report *all, const struct store_server_report *one)
+{
+    all->state = store_state(all, one);
+    if (one->error[0])
+        memcpy(all->error, one->error, sizeof all->error);
+    all->hears |= one->hears;
+    all->unsent += one->unsent;
+    all->waiting += one->waiting;
+    histogram_merge(&all->latency, &one->latency);
+}
+
+/* The workers have the same servers, except for a moment while they change. */
 static void add_stores(struct gather_sum *sum, const struct worker_report *report)
 {
     for (size_t i = 0; i < report->store_count && i < STORE_SERVERS_MAX; i++) {
         const struct store_server_report *one = &report->stores[i];
-        struct store_server_report *all = &sum->stores[i];
-        if (i == sum->store_count) {
-            *all = *one;
-            sum->store_count++;
-        } else if (strcmp(all->name, one->name) == 0) {
-            if (strcmp(one->state, "ready") != 0)
-                all->state = one->state;
-            if (one->error[0])
-                memcpy(all->error, one->error, sizeof all->error);
-            all->hears |= one->hears;
-            all->unsent += one->unsent;
-            all->waiting += one->waiting;
-            histogram_merge(&all->latency, &one->latency);
-        }
+        size_t at = 0;
+        while (at < sum->store_count &&
+               (strcmp(sum->stores[at].name, one->name) != 0 || strcmp(sum->stores[at].role, one->role) != 0))
+            at++;
+        if (at < sum->store_count)
+            merge_store(&sum->stores[at], one);
+        else if (at < STORE_SERVERS_MAX)
+            sum->stores[sum->store_count++] = *one;
     }
 }
 

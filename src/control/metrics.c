@@ -226,18 +226,26 @@ static void servers(FILE *out, const struct gather_sum *sum)
 static void stores(FILE *out, const struct gather_sum *sum)
 {
     static const char ready[] = "dotstub_store_ready", hears[] = "dotstub_store_hears_flushes",
-                      latency[] = "dotstub_store_response_seconds";
+                      latency[] = "dotstub_store_response_seconds", role[] = "dotstub_store_role";
     prometheus_family(out, ready, "gauge", "1 while lookups wait for this server of the store, else 0");
     for (size_t i = 0; i < sum->store_count; i++)
-        prometheus_sample(out, ready, (const char *const[]){"server", sum->stores[i].name, NULL},
-                          strcmp(sum->stores[i].state, "ready") == 0);
+        if (sum->stores[i].serves)
+            prometheus_sample(out, ready, (const char *const[]){"server", sum->stores[i].name, NULL},
+                              strcmp(sum->stores[i].state, "ready") == 0);
     prometheus_family(out, hears, "gauge", "1 while flushes of the fleet arrive from this server at once, else 0");
     for (size_t i = 0; i < sum->store_count; i++)
-        prometheus_sample(out, hears, (const char *const[]){"server", sum->stores[i].name, NULL}, sum->stores[i].hears);
+        if (sum->stores[i].serves)
+            prometheus_sample(out, hears, (const char *const[]){"server", sum->stores[i].name, NULL},
+                              sum->stores[i].hears);
+    prometheus_family(out, role, "gauge", "1 for the role of each server that the store knows");
+    for (size_t i = 0; i < sum->store_count; i++)
+        prometheus_sample(out, role,
+                          (const char *const[]){"server", sum->stores[i].name, "role", sum->stores[i].role, NULL}, 1);
     prometheus_family(out, latency, "histogram", "time from asking a server of the store for a value to its reply");
     for (size_t i = 0; i < sum->store_count; i++)
-        prometheus_histogram(out, latency, (const char *const[]){"server", sum->stores[i].name, NULL},
-                             &sum->stores[i].latency, 100000);
+        if (sum->stores[i].serves)
+            prometheus_histogram(out, latency, (const char *const[]){"server", sum->stores[i].name, NULL},
+                                 &sum->stores[i].latency, 100000);
 }
 
 /* --- cache, reloads, process --- */

@@ -260,6 +260,7 @@ static json_t *store_object(const struct gather_sum *sum)
         json_t *server = json_object();
         uint64_t replies = histogram_count(&one->latency);
         put_text(server, "server", one->name);
+        put_text(server, "role", one->role);
         put_text(server, "state", one->state);
         put_flag(server, "hears_flushes", one->hears);
         put_number(server, "replies", replies);
@@ -277,6 +278,7 @@ static json_t *store_object(const struct gather_sum *sum)
     put_number(object, "flushes", sum->counters[COUNTER_store_flushes_heard]);
     put_number(object, "waits", sum->counters[COUNTER_store_leases_lost]);
     put_number(object, "warmed", sum->counters[COUNTER_store_warmed]);
+    put_number(object, "failovers", sum->counters[COUNTER_store_failovers]);
     return object;
 }
 

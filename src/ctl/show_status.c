@@ -145,11 +145,14 @@ static void print_store(const json_t *store, FILE *out)
     json_array_foreach(servers, i, server)
     {
         const json_t *error = json_object_get(server, "last_error"), *ms = json_object_get(server, "latency_ms");
-        fprintf(out, "store     %s %s", table_field(server, "server", a), table_field(server, "state", b));
+        const char *role = table_field(server, "role", a);
+        bool is_sentinel = strcmp(role, "sentinel") == 0;
+        fprintf(out, "store     %s%s", strcmp(role, "server") == 0 ? "" : role, strcmp(role, "server") == 0 ? "" : " ");
+        fprintf(out, "%s %s", table_field(server, "server", a), table_field(server, "state", b));
         if (json_is_number(ms))
             fprintf(out, ", %.2f ms", json_number_value(ms));
         if (json_is_string(error))
-            fprintf(out, ": %s; queries are answered without it", table_text(error, a));
+            fprintf(out, ": %s%s", table_text(error, a), is_sentinel ? "" : "; queries are answered without it");
         fputc('\n', out);
     }
     if (json_array_size(servers) > 0)

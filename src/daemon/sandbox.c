@@ -190,12 +190,28 @@ static void allow_routes(struct building *building, const struct config_route *r
             allow_port(building, addr_port(&routes[i].to[j]));
 }
 
+/* Calls `each` for all ports of servers that Sentinels may name. */
+static void each_node_port(const struct config *config, void (*each)(void *context, uint16_t port), void *context)
+{
+    uint16_t low, high;
+    for (size_t i = 0; config->store.sentinel && i < config->store.node_port_count; i++)
+        if (config_store_ports(config->store.node_ports[i], &low, &high) == 0)
+            for (uint32_t port = low; port <= high; port++)
+                each(context, (uint16_t)port);
+}
+
+static void allow_node_port(void *context, uint16_t port)
+{
+    allow_port(context, port);
+}
+
 static void allow_store(struct building *building, const struct config *config)
 {
     struct config_store_server server;
     for (size_t i = 0; i < config->store.server_count; i++)
         if (config_store_server(&server, config->store.servers[i]) == 0 && server.at != STORE_AT_PATH)
             allow_port(building, server.port);
+    each_node_port(config, allow_node_port, building);
 }
 
 static bool has_store_socket(const struct config *config)
@@ -338,8 +354,8 @@ static void check_port(struct checking *checking, const char *what, const char *
 {
     if (allows_port(checking->sandbox, port))
         return;
-    fprintf(checking->errors, "%s %s: port %u is not among those that the sandbox allows: restart needed\n", what, name,
-            port);
+    fprintf(checking->errors, "%s%s%s: port %u is not among those that the sandbox allows: restart needed\n", what,
+            name[0] ? " " : "", name, port);
     checking->status = ERROR_CONFIG;
 }
 
@@ -354,6 +370,13 @@ static void check_routes(struct checking *checking, const struct config_route *r
 {
     for (size_t i = 0; i < count; i++)
         check_ports(checking, "the route of", routes[i].zones[0], routes[i].to, routes[i].to_count);
+}
+
+static void check_node_port(void *context, uint16_t port)
+{
+    struct checking *checking = context;
+    if (checking->status == 0) /* one of a range is enough */
+        check_port(checking, "store.node-ports", "", port);
 }
 
 static void check_store(struct checking *checking, const struct config *config)
@@ -371,6 +394,8 @@ static void check_store(struct checking *checking, const struct config *config)
             checking->status = ERROR_CONFIG;
         }
     }
+    if (checking->sandbox->report.tcp_ports)
+        each_node_port(config, check_node_port, checking);
 }
 
 int sandbox_check(const struct sandbox *sandbox, const struct config *config, FILE *errors)

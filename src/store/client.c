@@ -19,6 +19,7 @@
 #include "get.h"
 #include "lease.h"
 #include "popular.h"
+#include "topology.h"
 
 enum {
     PATIENCE_MIN_MS = 2,
@@ -93,6 +94,8 @@ static void get_ask(struct store_get *get, struct bytes material)
     for (unsigned i = 0; i < store->setup->keys.count; i++) {
         seal_name(get->name[i], &store->setup->keys, i, SEAL_ANSWER, material);
         struct store_place *place = store_place_of(store, get->name[i]);
+        if (!place)
+            continue;
         struct node *node = place->node;
         node_wake(node);
         fleet_poll(store, place, now_ms);
@@ -217,6 +220,10 @@ static uint64_t store_tick(struct loop_tick *hook, uint64_t now_ms)
     check_waiting(store, now_ms);
     leases_check(store, now_ms);
     next_ms = popular_check(store, now_ms);
+    if (store->topology && store->topology->check) {
+        uint64_t topology_ms = store->topology->check(store, now_ms);
+        next_ms = topology_ms < next_ms ? topology_ms : next_ms;
+    }
     for (size_t i = 0; store->dial_due && i < store->place_count; i++)
         node_wake(store->places[i].node);
     store->dial_due = false;
@@ -252,7 +259,7 @@ bool store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const 
         answer->truncated || !clock_is_fine(store, loop_now(store->owner.loop)))
         return false;
     seal_name(name, &store->setup->keys, 0, SEAL_ANSWER, store_material(material, definition, key));
-    struct node *node = store_place_of(store, name)->node;
+    struct node *node = store_node_of(store, name);
     node_wake(node);
     size_t len = node_is_ready(node) ? value_pack(store->content, answer, key->flags, verdict) : 0;
     if (len == 0) {
@@ -295,38 +302,14 @@ static void end_gets(struct store *store)
 static void drop_nodes(struct store *store)
 {
     popular_end(store);
-    for (size_t i = 0; i < store->place_count; i++) {
-        node_leave(store->places[i].node);
-        if (store->places[i].channel)
-            node_leave(store->places[i].channel);
-    }
-    mem_free(store->places);
-    store->places = NULL;
-    store->place_count = 0;
+    topology_end(store);
     fleet_end(store);
-}
-
-static int add_place(struct store *store, struct store_setup *setup, const struct store_server *server)
-{
-    struct store_place place = {.server = server, .node = node_new(&store->owner, setup, server, &fleet_data_role)};
-    if (place.node && store->leads)
-        place.channel = node_new(&store->owner, setup, server, &fleet_channel_role);
-    if (place.node && (place.channel || !store->leads)) {
-        store->places[store->place_count++] = place;
-        return 0;
-    }
-    if (place.node)
-        node_leave(place.node);
-    return -ENOMEM;
 }
 
 /* 0, or -ENOMEM: the store is off. */
 static int use_setup(struct store *store, struct store_setup *setup)
 {
-    store->places = setup ? mem_zalloc(setup->server_count, sizeof *store->places) : NULL;
-    int status = setup && !store->places ? -ENOMEM : 0;
-    for (size_t i = 0; status == 0 && setup && i < setup->server_count; i++)
-        status = add_place(store, setup, &setup->servers[i]);
+    int status = setup ? topology_begin(store, setup) : 0;
     if (status < 0) {
         drop_nodes(store);
         return status;
@@ -424,23 +407,18 @@ void store_free(struct store *store)
 
 size_t store_report(const struct store *store, struct store_server_report *out, size_t room)
 {
-    static const char *const states[] = {
-        [NODE_DOWN] = "down",           [NODE_RESOLVING] = "connecting", [NODE_CONNECTING] = "connecting",
-        [NODE_GREETING] = "connecting", [NODE_READY] = "ready",          [NODE_CLOSING] = "down"};
-    for (size_t i = 0; i < store->place_count && i < room; i++) {
-        const struct node *node = store->places[i].node, *channel = store->places[i].channel;
-        bool slow = node->state == NODE_READY && node->health.alone_until_ms > 0;
-        out[i] = (struct store_server_report){
-            .state = slow ? "slow" : states[node->state],
-            .unsent = node->state == NODE_READY ? stream_unsent(&node->stream) : 0,
-            .waiting = node->outstanding,
-            .hears = channel && channel->state == NODE_READY,
-            .latency = node->latency,
-        };
-        snprintf(out[i].name, sizeof out[i].name, "%.*s", (int)sizeof out[i].name - 1, node->server->text);
-        if (node->state != NODE_READY && (node->error || node->refusal[0]))
-            snprintf(out[i].error, sizeof out[i].error, "%s",
-                     node->refusal[0] ? node->refusal : error_text(node->error));
+    size_t count = store->place_count < room ? store->place_count : room;
+    for (size_t i = 0; i < count; i++) {
+        const struct node *channel = store->places[i].channel;
+        topology_report(&out[i], store->places[i].node, store->places[i].role);
+        out[i].serves = store->places[i].serves;
+        if (store->places[i].node->held && out[i].serves)
+            snprintf(out[i].error, sizeof out[i].error, "no Sentinel has told its address yet");
+        else if (store->places[i].node->held)
+            out[i].state = "unused";
+        out[i].hears = channel && channel->state == NODE_READY;
     }
-    return store->place_count;
+    if (store->topology && store->topology->report)
+        count += store->topology->report(store, out + count, room - count);
+    return count;
 }

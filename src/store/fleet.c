@@ -137,7 +137,7 @@ static void read_set(struct store *store, struct node *node)
     }
 }
 
-static int greet_data(struct node *node)
+int fleet_greet(struct node *node)
 {
     struct store *store = store_of(node);
     int status = 0;
@@ -148,12 +148,16 @@ static int greet_data(struct node *node)
 }
 
 /* Its channel is connected next. */
-static void data_ready(struct node *node)
+void fleet_ready(struct node *node)
 {
     loop_wake_by(node->owner->loop, loop_now(node->owner->loop));
 }
 
-const struct node_role fleet_data_role = {.greet = greet_data, .ready = data_ready};
+const struct node_role fleet_data_role = {.label = "",
+                                          .meanwhile = "queries are answered without it",
+                                          .counted = true,
+                                          .greet = fleet_greet,
+                                          .ready = fleet_ready};
 
 void fleet_poll(struct store *store, struct store_place *place, uint64_t now_ms)
 {
@@ -227,7 +231,7 @@ static bool pushed(struct node *node, struct resp_reply *reply)
 }
 
 const struct node_role fleet_channel_role = {
-    .channel = true, .greet = greet_channel, .pushed = pushed, .ready = channel_ready};
+    .subscribes = true, .greet = greet_channel, .pushed = pushed, .ready = channel_ready};
 
 uint64_t fleet_check(struct store *store, struct store_place *place, uint64_t now_ms)
 {

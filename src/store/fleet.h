@@ -11,6 +11,9 @@
 #include "inside.h"
 
 extern const struct node_role fleet_data_role, fleet_channel_role;
+/* Of fleet_data_role, for roles of other topologies. */
+int fleet_greet(struct node *node);
+void fleet_ready(struct node *node);
 
 /* For another setup: computes the names. */
 void fleet_configure(struct store *store);

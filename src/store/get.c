@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include "base/clock.h"
+#include "topology.h"
 
 /* The group's number differs between replicas: its definition stands for it. */
 struct bytes store_material(uint8_t out[STORE_MATERIAL], const uint8_t definition[DIGEST_LEN], const struct key *key)
@@ -19,7 +20,13 @@ struct bytes store_material(uint8_t out[STORE_MATERIAL], const uint8_t definitio
 
 struct store_place *store_place_of(struct store *store, const uint8_t name[SEAL_NAME])
 {
-    return &store->places[store_setup_choose(store->setup, name)];
+    return store->topology->place_of(store, name);
+}
+
+struct node *store_node_of(struct store *store, const uint8_t name[SEAL_NAME])
+{
+    struct store_place *place = store_place_of(store, name);
+    return place ? place->node : NULL;
 }
 
 /* --- the end of a get --- */

@@ -7,8 +7,9 @@
 
 /* The bytes whose hash names the entry of a key. */
 struct bytes store_material(uint8_t out[STORE_MATERIAL], const uint8_t definition[DIGEST_LEN], const struct key *key);
-/* The server that has the entry of this name. */
+/* The server that has the entry of this name; NULL: none is known now. */
 struct store_place *store_place_of(struct store *store, const uint8_t name[SEAL_NAME]);
+struct node *store_node_of(struct store *store, const uint8_t name[SEAL_NAME]);
 /* Ends a get with its callback; see store_ops.done. */
 void get_end(struct store_get *get, struct store_found *found, bool leased);
 /* Opens a value of the fleet's key `which`, in place. True with the response, if it is one for this get. */

@@ -40,9 +40,17 @@ struct store_common {
 /* A server with its connections. */
 struct store_place {
     const struct store_server *server;
+    struct store_server *learned; /* `server`, if it is not one of the setup */
     struct node *node;
     struct node *channel; /* NULL: the store does not lead */
+    const char *role;     /* in reports */
+    bool serves;          /* it has entries */
 };
+
+enum { STORE_PLACES = 64 };
+
+struct topology;
+struct sentinel;
 
 struct store {
     struct node_owner owner;
@@ -50,7 +58,9 @@ struct store {
     void *user;
     struct store_setup *setup; /* NULL: off */
     bool leads;
-    struct store_place *places; /* in the order of the setup's servers */
+    const struct topology *topology;
+    struct sentinel *sentinel;  /* of topology_sentinel */
+    struct store_place *places; /* STORE_PLACES of them */
     size_t place_count;
     struct slab gets;
     struct list all, waiting, polls[STORE_POLLS], polled;

@@ -140,7 +140,7 @@ static void polled(struct store_command *request, const struct resp_reply *reply
 static void poll(struct store_get *get)
 {
     struct store *store = get->store;
-    struct node *node = store_place_of(store, get->name[0])->node;
+    struct node *node = store_node_of(store, get->name[0]);
     char text[SEAL_TEXT + 1], lease[TEXT + 1];
     seal_text(text, get->name[0]);
     struct bytes command[] = {
@@ -236,9 +236,10 @@ static struct store_command *set_lease(struct store *store, struct node *node, c
 void lease_begin(struct store_get *get)
 {
     struct store *store = get->store;
-    struct node *node = store_place_of(store, get->name[0])->node;
-    struct store_command *request =
-        node->health.alone_until_ms == 0 ? set_lease(store, node, get->name[0], true, life_of(get->median_ms)) : NULL;
+    struct node *node = store_node_of(store, get->name[0]);
+    struct store_command *request = node && node->health.alone_until_ms == 0
+                                        ? set_lease(store, node, get->name[0], true, life_of(get->median_ms))
+                                        : NULL;
     if (!request_for(get, request, lease_replied))
         get_end(get, NULL, false);
 }
@@ -249,5 +250,5 @@ void store_unlease(struct store *store, const uint8_t definition[DIGEST_LEN], co
     if (!store->setup || store->stopping)
         return;
     seal_name(name, &store->setup->keys, 0, SEAL_ANSWER, store_material(material, definition, key));
-    (void)!set_lease(store, store_place_of(store, name)->node, name, false, LIFE_MOST_MS);
+    (void)!set_lease(store, store_node_of(store, name), name, false, LIFE_MOST_MS);
 }

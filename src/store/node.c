@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* States (node_set_state is the only writer):
  *
+ *   DOWN       -> CONNECTING  a lookup wants the server and the back-off has passed
  *   DOWN       -> RESOLVING   likewise, and the server has a host name
  *   RESOLVING  -> CONNECTING  an address is known
- *   DOWN       -> CONNECTING  a lookup wants the server and the back-off has passed
+ *   RESOLVING  -> DOWN        none is, or the server has changed
  *   CONNECTING -> GREETING    connected, with TLS: the server is verified
  *   GREETING   -> READY       the server has accepted the password and responds
  *   any        -> CLOSING     failed, silent, stopped
@@ -15,6 +16,7 @@
 #include "node.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include "base/clock.h"
 #include "base/errors.h"
@@ -45,22 +47,24 @@ static void tell_failure(const struct node *node, bool was_ready)
 {
     static struct log_repeats told = LOG_REPEATS_INIT;
     uint64_t suppressed, key = node->server->id | 1;
-    if (node->error == ERROR_STOPPING || node->role->channel ||
+    if (node->error == ERROR_STOPPING || !node->role->label ||
         !log_repeat_allowed(&told, key, was_ready, loop_now(node->owner->loop), &suppressed))
         return;
-    log_warning("store", "%s: %s: %s; queries are answered without it%s", node->server->text,
-                was_ready ? "connection lost" : "cannot connect", reason_of(node),
+    log_warning("store", "%s%s: %s: %s; %s%s", node->role->label, node->server->text,
+                was_ready ? "connection lost" : "cannot connect", reason_of(node), node->role->meanwhile,
                 suppressed ? " (similar messages were suppressed)" : "");
 }
 
 static void tell_ready(struct node *node)
 {
     struct tls_facts facts;
-    if (node->role->channel)
+    if (node->role->counted)
+        counter_add(node->owner->counters, COUNTER_store_connects, 1);
+    if (!node->role->label)
         return;
-    counter_add(node->owner->counters, COUNTER_store_connects, 1);
     bool tls = stream_facts(&node->stream, &facts);
-    log_info("store", "%s: connected%s%s", node->server->text, tls ? ", " : "", tls ? facts.version : "");
+    log_info("store", "%s%s: connected%s%s", node->role->label, node->server->text, tls ? ", " : "",
+             tls ? facts.version : "");
 }
 
 /* --- requests --- */
@@ -186,6 +190,19 @@ static void node_free(struct node *node)
     mem_free(node);
 }
 
+static void begin_anew(struct node *node)
+{
+    tls_tickets_clear(&node->tickets);
+    node->health = (struct store_health){.pause_ms = 0};
+    memset(&node->latency, 0, sizeof node->latency);
+    node->moved = false;
+    node->failures = 0;
+    node->retry_ms = 0;
+    node->error = 0;
+    node->refusal[0] = '\0';
+    loop_wake_by(node->owner->loop, loop_now(node->owner->loop));
+}
+
 static void closed(struct stream *stream, int reason)
 {
     struct node *node = node_of(stream);
@@ -197,12 +214,17 @@ static void closed(struct stream *stream, int reason)
     owner->open--;
     resp_free(node->resp);
     node->resp = NULL;
-    if (!node->leaving) {
-        if (!node->role->channel)
+    if (node->moved && !node->leaving) {
+        begin_anew(node);
+        fail_requests(node, true);
+    } else if (!node->leaving) {
+        if (node->role->counted)
             counter_add(owner->counters, was_ready ? COUNTER_store_lost : COUNTER_store_connects_failed, 1);
         back_off(node);
         tell_failure(node, was_ready);
         fail_requests(node, true); /* may call node_command, and finds the server down */
+        if (node->role->lost)
+            node->role->lost(node);
     } else {
         fail_requests(node, false);
         node_free(node);
@@ -243,6 +265,8 @@ static void take_reply(struct node *node, struct resp_reply *reply)
     node->owed_ms = next ? node->heard_ms : 0;
     if (request->get)
         take_latency(node, request);
+    if (reply->items[0].type == RESP_ERROR && node->role->refused && node->role->refused(node, request, reply))
+        return;
     request_end(request, reply);
 }
 
@@ -270,6 +294,12 @@ void node_fail(struct node *node, const struct resp_reply *error)
     node_close(node, ERROR_UPSTREAM_ANSWER);
 }
 
+void node_refuse(struct node *node, const char *why)
+{
+    snprintf(node->refusal, sizeof node->refusal, "%s", why);
+    node_close(node, ERROR_UPSTREAM_ANSWER);
+}
+
 void node_greeted(struct node *node)
 {
     if (--node->greeting > 0)
@@ -290,7 +320,8 @@ static void greeted(struct store_command *request, const struct resp_reply *repl
     if (!reply)
         return;
     if (reply->items[0].type == RESP_ERROR) {
-        counter_add(node->owner->counters, COUNTER_store_refused, 1);
+        if (node->role->counted)
+            counter_add(node->owner->counters, COUNTER_store_refused, 1);
         node_fail(node, reply);
     } else {
         node_greeted(node);
@@ -317,16 +348,16 @@ int node_greet(struct node *node, const struct bytes *arguments, unsigned count,
 static void ready(struct stream *stream)
 {
     struct node *node = node_of(stream);
-    const struct store_setup *setup = node->setup;
+    const struct store_login *login = node->role->sentinel ? &node->setup->sentinel_login : &node->setup->login;
     int status = 0;
     node->greeting = 0;
     node_set_state(node, NODE_GREETING);
-    if (setup->password.len > 0 && setup->user[0])
+    if (login->password.len > 0 && login->user[0])
         status =
-            node_greet(node, (struct bytes[]){bytes_of("AUTH"), bytes_of(setup->user), buffer_bytes(&setup->password)},
+            node_greet(node, (struct bytes[]){bytes_of("AUTH"), bytes_of(login->user), buffer_bytes(&login->password)},
                        3, greeted, 0);
-    else if (setup->password.len > 0)
-        status = node_greet(node, (struct bytes[]){bytes_of("AUTH"), buffer_bytes(&setup->password)}, 2, greeted, 0);
+    else if (login->password.len > 0)
+        status = node_greet(node, (struct bytes[]){bytes_of("AUTH"), buffer_bytes(&login->password)}, 2, greeted, 0);
     if (status == 0)
         status = node_greet(node, (struct bytes[]){bytes_of("PING")}, 1, greeted, 0);
     if (status == 0 && node->role->greet)
@@ -358,10 +389,12 @@ static void dial_failed(struct node *node, int status)
     node->error = status;
     resp_free(node->resp);
     node->resp = NULL;
-    if (!node->role->channel)
+    if (node->role->counted)
         counter_add(node->owner->counters, COUNTER_store_connects_failed, 1);
     back_off(node);
     tell_failure(node, false);
+    if (node->role->lost)
+        node->role->lost(node);
 }
 
 static void node_connect(struct node *node, const struct addr *addr)
@@ -442,9 +475,25 @@ static void node_dial(struct node *node)
         node_connect(node, &node->server->where.addr);
 }
 
+void node_moved(struct node *node)
+{
+    node->held = false;
+    if (node->state == NODE_RESOLVING) {
+        stop_resolving(node);
+        node_set_state(node, NODE_DOWN);
+    }
+    if (node->state == NODE_DOWN) {
+        begin_anew(node);
+        return;
+    }
+    node->moved = true;
+    node_close(node, ERROR_STOPPING);
+}
+
 void node_wake(struct node *node)
 {
-    if (node->state == NODE_DOWN && !node->leaving && loop_now(node->owner->loop) >= node->retry_ms)
+    if (node && node->state == NODE_DOWN && !node->leaving && !node->held &&
+        loop_now(node->owner->loop) >= node->retry_ms)
         node_dial(node);
 }
 
@@ -482,7 +531,7 @@ uint64_t node_check(struct node *node, uint64_t now_ms)
         return LOOP_NEVER;
     case NODE_READY:
         if (!node->owed_ms)
-            return node->role->channel ? ping(node, now_ms) : LOOP_NEVER;
+            return node->role->subscribes ? ping(node, now_ms) : LOOP_NEVER;
         if (node_owes(node, now_ms) < HEALTH_LOST_MS)
             return node->owed_ms + HEALTH_LOST_MS;
         node_close(node, ERROR_SILENT);

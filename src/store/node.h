@@ -33,12 +33,20 @@ struct store_command {
 
 /* The purpose of a connection. */
 struct node_role {
-    bool channel; /* it receives messages: it is neither logged nor counted */
+    const char *label;     /* before the server in the log; NULL: the connection is neither logged nor counted */
+    const char *meanwhile; /* the consequence of a failure, for the log; NULL if `label` is */
+    bool counted;
+    bool subscribes; /* it receives messages, and is pinged when it is silent */
+    bool sentinel;   /* it logs in to a Sentinel */
     /* Gives the last commands of the greeting with node_greet. Negative: out of memory. NULL: there are none. */
     int (*greet)(struct node *node);
     /* True: the reply is a message that nobody asked for. NULL: there are none. */
     bool (*pushed)(struct node *node, struct resp_reply *reply);
     void (*ready)(struct node *node); /* NULL: nothing */
+    /* The connection was lost, or could not be made. NULL: nothing. */
+    void (*lost)(struct node *node);
+    /* The reply to a command is an error. True: the request was given to another node, and does not end. NULL: false. */
+    bool (*refused)(struct node *node, struct store_command *request, const struct resp_reply *error);
 };
 
 enum node_state { NODE_DOWN, NODE_RESOLVING, NODE_CONNECTING, NODE_GREETING, NODE_READY, NODE_CLOSING };
@@ -67,6 +75,8 @@ struct node {
     unsigned greeting;          /* commands of the greeting without a reply */
     bool was_ready;             /* when CLOSING began */
     bool leaving;               /* frees itself when its stream is closed */
+    bool held;                  /* its server is not known: it does not connect */
+    bool moved;                 /* its server has changed while a connection was open */
     struct node_lookup *lookup; /* in NODE_RESOLVING */
     struct stream stream;
     struct tls_tickets tickets;
@@ -87,16 +97,18 @@ struct node *node_new(struct node_owner *owner, const struct store_setup *setup,
                       const struct node_role *role) MUST_CHECK;
 /* Closes and frees it, now or when its stream is closed. Its requests end without `done`. */
 void node_leave(struct node *node);
-/* Connects if it is due. */
+/* `node->server` is another one now: ends the connection, and the next one may begin at once. */
+void node_moved(struct node *node);
+/* Connects if it is due. NULL does nothing. */
 void node_wake(struct node *node);
 /* For how long the server has owed a reply and sent nothing, ms. */
 uint64_t node_owes(const struct node *node, uint64_t now_ms);
-/* True if a command would be sent at once. */
+/* True if a command would be sent at once. NULL: false. */
 static inline bool node_is_ready(const struct node *node)
 {
-    return node->state == NODE_READY;
+    return node && node->state == NODE_READY;
 }
-/* Gives a command. NULL: not ready, too much is unsent, or out of memory. */
+/* Gives a command. NULL: not ready (`node` may be NULL), too much is unsent, or out of memory. */
 struct store_command *node_command(struct node *node, const struct bytes *arguments, unsigned count) MUST_CHECK;
 /* For node_role.greet: sends a command before the node is ready. The node becomes ready when the server has replied to
  * all of these commands; `done` must call node_greeted. 0 or -ENOMEM. */
@@ -105,6 +117,8 @@ int node_greet(struct node *node, const struct bytes *arguments, unsigned count,
 void node_greeted(struct node *node);
 /* Ends the connection because of this error. */
 void node_fail(struct node *node, const struct resp_reply *error);
+/* The same, for a reason in words. */
+void node_refuse(struct node *node, const char *why);
 /* Ends connections that are silent. Returns the next deadline. */
 uint64_t node_check(struct node *node, uint64_t now_ms);
 /* Writes what was given; the owner's flush hook calls it. */

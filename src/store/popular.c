@@ -68,7 +68,7 @@ void popular_vote(struct store *store, const uint8_t definition[DIGEST_LEN], con
         return;
     name_set(set, store, definition, now_s);
     seal_text(text, set);
-    struct node *node = store_place_of(store, set)->node;
+    struct node *node = store_node_of(store, set);
     double vote = (ttl < VOTE_MOST_S ? ttl : VOTE_MOST_S) * (double)VOTE_EACH;
     snprintf(weight, sizeof weight, "%.17g", vote * growth(now_s % ERA_S));
     (void)!node_command(
@@ -146,7 +146,7 @@ static void ask_batch(struct warming *warming)
         char text[SEAL_TEXT + 1];
         memcpy(warming->names[i], warming->members[warming->at++], SEAL_NAME);
         seal_text(text, warming->names[i]);
-        struct node *node = store_place_of(store, warming->names[i])->node;
+        struct node *node = store_node_of(store, warming->names[i]);
         struct store_command *request =
             node_command(node, (struct bytes[]){store_bytes_of("GET"), {(const uint8_t *)text, SEAL_TEXT}}, 2);
         if (!request)
@@ -182,7 +182,7 @@ static void ask_sets(struct warming *warming)
         char text[SEAL_TEXT + 1];
         name_set(set, store, warming->definition, now_s - (int64_t)i * ERA_S);
         seal_text(text, set);
-        struct node *node = store_place_of(store, set)->node;
+        struct node *node = store_node_of(store, set);
         struct store_command *request = node_command(node,
                                                      (struct bytes[]){store_bytes_of("ZREVRANGE"),
                                                                       {(const uint8_t *)text, SEAL_TEXT},
@@ -204,7 +204,7 @@ static bool set_is_ready(struct store *store, const struct warming *warming)
 {
     uint8_t set[SEAL_NAME];
     name_set(set, store, warming->definition, clock_wall_ms() / 1000);
-    return node_is_ready(store_place_of(store, set)->node);
+    return node_is_ready(store_node_of(store, set));
 }
 
 uint64_t popular_check(struct store *store, uint64_t now_ms)

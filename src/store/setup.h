@@ -15,19 +15,42 @@ struct store_server {
     struct tls_trust *trust; /* NULL: without TLS */
 };
 
+struct store_login {
+    char user[65];          /* "": the default user */
+    struct buffer password; /* empty: none */
+};
+
+/* The kinds of a store; see topology.h. */
+enum store_kind { STORE_PLAIN, STORE_SENTINEL };
+
+enum { STORE_PORT_RANGES = 32 };
+
 struct store_setup {
     atomic_uint refs;
     struct seal_keys keys;
     uint64_t patience_ms; /* 0: from the upstream */
     size_t write_queue;
     uint32_t warm_names;
-    char user[65];              /* "": the default user */
-    struct buffer password;     /* empty: none */
+    enum store_kind kind;
+    char sentinel[65]; /* the name of the master */
+    struct store_login login, sentinel_login;
+    char tls_name[256];            /* "": the name or address of each server */
+    struct tls_trust *authorities; /* for servers that others name; NULL: STORE_PLAIN */
+    struct {
+        uint16_t low, high;
+    } ports[STORE_PORT_RANGES]; /* of these servers, beside the ports of those below */
+    unsigned port_ranges;
     uint8_t digest[DIGEST_LEN]; /* of everything above and below */
     size_t server_count;
     struct store_server servers[];
 };
 
+/* A server that another one named, the `teller`: `host` is an address or a name of `len` bytes, which are hostile. NULL, and
+ * `*out` with a reference to its trust that is released with store_server_clear; or the reason why it is refused, as the end
+ * of a sentence. */
+const char *store_learn(struct store_server *out, const struct store_setup *setup, const struct store_server *teller,
+                        const char *host, size_t len, uint64_t port) MUST_CHECK;
+void store_server_clear(struct store_server *server);
 /* True if a store need not reconnect to change from one to the other. */
 bool store_setup_same(const struct store_setup *a, const struct store_setup *b);
 /* The index of the server that has the entry of this name: if one server is lost, only its entries move. */

@@ -59,7 +59,7 @@ class Redis(Process):
         self.port = port or free_port("127.0.0.1")
         self.directory, self.password = directory, options.get("requirepass")
         command = [*prefix, SERVER, "--bind", bind, "--save", "", "--appendonly", "no", "--daemonize", "no", "--dir", str(directory),
-                   "--loglevel", "notice", "--protected-mode", "no"]
+                   "--loglevel", "notice", "--protected-mode", "no", "--repl-diskless-sync-delay", "0"]
         if tls:
             self.plain_port = free_port("127.0.0.1")
             command += ["--port", str(self.plain_port), "--tls-port", str(self.port), "--tls-cert-file", str(tls.chain_file), "--tls-key-file",
@@ -99,6 +99,46 @@ class Redis(Process):
             if line.startswith(name + ":"):
                 return line.split(":", 1)[1]
         raise KeyError(name)
+
+
+class Sentinel(Process):
+    """A Sentinel on 127.0.0.1 that watches a master by the name of "cache"."""
+
+    def __init__(self, directory, master, *, quorum=1, down_after_ms=500, **options):
+        self.port = free_port("127.0.0.1")
+        self.password = options.get("requirepass")
+        lines = ["bind 127.0.0.1", f"port {self.port}", f"dir {directory}", f"sentinel monitor cache 127.0.0.1 {master.port} {quorum}",
+                 f"sentinel down-after-milliseconds cache {down_after_ms}", "sentinel failover-timeout cache 5000"]
+        lines += [f"{key.replace('_', '-')} {value}" for key, value in options.items()]
+        path = directory / f"sentinel{self.port}.conf"
+        path.write_text("\n".join(lines) + "\n")
+        super().__init__([SERVER, str(path), "--sentinel"], read="stdout", stderr=subprocess.STDOUT)
+        self.wait_line(r"\+monitor master")
+
+    where, client, __call__ = Redis.where, Redis.client, Redis.__call__
+    plain_port = property(lambda self: self.port)
+
+    def sees(self, **wanted):
+        """True if the master has these values in the Sentinel's eyes: num_slaves=1."""
+        flat = self("SENTINEL", "MASTER", "cache")
+        facts = {key.decode().replace("-", "_"): value.decode() for key, value in zip(flat[::2], flat[1::2])}
+        return all(facts.get(key) == str(value) for key, value in wanted.items())
+
+    def fail_over(self):
+        """False: it does not know enough about the replica yet."""
+        try:
+            return self("SENTINEL", "FAILOVER", "cache")
+        except AssertionError as error:
+            if "NOGOODSLAVE" not in str(error):
+                raise
+            return False
+
+
+def replica_of(master, directory):
+    """A replica whose link to the master is up."""
+    replica = Redis(directory, replicaof=f"127.0.0.1 {master.port}")
+    replica.wait_line("MASTER <-> REPLICA sync: Finished with success")
+    return replica
 
 
 class Relay:

@@ -337,7 +337,8 @@ static void status_sums_worker_reports(void **state)
 static void the_refusal_of_a_store_is_shown(void **state)
 {
     (void)state;
-    struct store_server_report store = {.name = "store", .state = "down", .error = "WRONGPASS \xff"};
+    struct store_server_report store = {
+        .name = "store", .role = "server", .serves = true, .state = "down", .error = "WRONGPASS \xff"};
     fake.report[1].stores = &store;
     fake.report[1].store_count = 1;
     get("/status");

@@ -9,145 +9,14 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "dns/codes.h"
-#include "store/inside.h"
+#include "fake_nodes.h"
 #include "store/lease.h"
 
-/* --- nodes --- */
-
-enum { COMMANDS = 64, ARGUMENT = 2048 };
-
-struct sent {
-    struct store_command command;
-    unsigned count;
-    size_t len[8];
-    uint8_t argument[8][ARGUMENT];
-};
-static struct sent sent[COMMANDS];
-static unsigned sent_count, seen;
-static bool full, down;
-
-struct node *node_new(struct node_owner *owner, const struct store_setup *setup, const struct store_server *server,
-                      const struct node_role *role)
-{
-    struct node *node = calloc(1, sizeof *node);
-    assert_non_null(node);
-    *node = (struct node){.owner = owner, .setup = setup, .server = server, .role = role, .state = NODE_READY};
-    return node;
-}
-
-void node_leave(struct node *node)
-{
-    for (unsigned i = 0; i < sent_count; i++)
-        if (sent[i].command.node == node)
-            sent[i].command.done = NULL;
-    free(node);
-}
-
-void node_wake(struct node *node)
-{
-    node->state = down ? NODE_DOWN : NODE_READY;
-}
-
-uint64_t node_owes(const struct node *node, uint64_t now_ms)
-{
-    (void)node;
-    (void)now_ms;
-    return 0;
-}
-
-struct store_command *node_command(struct node *node, const struct bytes *arguments, unsigned count)
-{
-    struct sent *one = &sent[sent_count];
-    if (full || node->state != NODE_READY)
-        return NULL;
-    assert_in_range(sent_count, 0, COMMANDS - 1);
-    memset(one, 0, sizeof *one);
-    one->command.node = node;
-    one->count = count;
-    for (unsigned i = 0; i < count; i++) {
-        assert_in_range(arguments[i].len, 0, ARGUMENT);
-        one->len[i] = arguments[i].len;
-        if (arguments[i].len > 0)
-            memcpy(one->argument[i], arguments[i].data, arguments[i].len);
-    }
-    sent_count++;
-    return &one->command;
-}
-
-uint64_t node_check(struct node *node, uint64_t now_ms)
-{
-    (void)node;
-    (void)now_ms;
-    return LOOP_NEVER;
-}
-
-void nodes_flush(struct node_owner *owner)
-{
-    (void)owner;
-}
-
-int node_greet(struct node *node, const struct bytes *arguments, unsigned count,
-               void (*done)(struct store_command *request, const struct resp_reply *reply), unsigned which)
-{
-    (void)node, (void)arguments, (void)count, (void)done, (void)which;
-    return 0;
-}
-
-void node_greeted(struct node *node)
-{
-    (void)node;
-}
-
-void node_fail(struct node *node, const struct resp_reply *error)
-{
-    (void)node;
-    (void)error;
-}
-
-/* The next command that was not seen yet, which must be this one; votes and polls of flushes are passed over. */
-static struct sent *next(const char *verb)
-{
-    while (seen < sent_count && (sent[seen].argument[0][0] == 'Z' || sent[seen].argument[0][0] == 'P'))
-        seen++;
-    assert_in_range(seen, 0, sent_count - 1);
-    assert_int_equal(sent[seen].len[0], strlen(verb));
-    assert_memory_equal(sent[seen].argument[0], verb, strlen(verb));
-    return &sent[seen++];
-}
-
-static bool nothing_more(void)
-{
-    while (seen < sent_count && (sent[seen].argument[0][0] == 'Z' || sent[seen].argument[0][0] == 'P'))
-        seen++;
-    return seen == sent_count;
-}
-
-static void reply_items(struct sent *to, struct resp_item *items, uint32_t count, uint8_t *text)
-{
-    struct resp_reply reply = {.items = items, .count = count, .text = text};
-    void (*done)(struct store_command *, const struct resp_reply *) = to->command.done;
-    to->command.done = NULL;
-    if (done)
-        done(&to->command, items ? &reply : NULL);
-}
-
-static void reply_type(struct sent *to, enum resp_type type)
-{
-    uint8_t text[4] = "";
-    reply_items(to, &(struct resp_item){.type = type, .after = 1}, 1, text);
-}
-
-static void reply_text(struct sent *to, const void *data, size_t len)
-{
-    uint8_t text[ARGUMENT];
-    memcpy(text, data, len);
-    reply_items(to, &(struct resp_item){.type = RESP_TEXT, .after = 1, .len = len}, 1, text);
-}
-
 /* The reply to a poll; len 0: nil. */
-static void reply_poll(struct sent *to, const void *value, size_t value_len, const void *lease, size_t lease_len)
+static void reply_poll(struct fake_command *to, const void *value, size_t value_len, const void *lease,
+                       size_t lease_len)
 {
-    uint8_t text[2 * ARGUMENT];
+    uint8_t text[2 * FAKE_ARGUMENT];
     struct resp_item items[3] = {
         {.type = RESP_ARRAY, .after = 3, .len = 2},
         {.type = value_len ? RESP_TEXT : RESP_NIL, .after = 2, .len = value_len},
@@ -157,7 +26,7 @@ static void reply_poll(struct sent *to, const void *value, size_t value_len, con
         memcpy(text, value, value_len);
     if (lease_len)
         memcpy(text + value_len, lease, lease_len);
-    reply_items(to, items, 3, text);
+    fake_reply_items(to, items, 3, text);
 }
 
 /* --- the store --- */
@@ -233,8 +102,7 @@ static int begin(void **state)
     (void)state;
     memset(&seen_by, 0, sizeof seen_by);
     memset(&counters, 0, sizeof counters);
-    sent_count = seen = 0;
-    full = down = false;
+    fake_nodes_reset();
     wall_s = time(NULL);
     now_us = 5000000;
     assert_int_equal(loop_init(&loop), 0);
@@ -293,23 +161,23 @@ static uint64_t counted(enum counter which)
 }
 
 /* A sealed value of 300 s, and its length. */
-static size_t a_value(uint8_t out[ARGUMENT])
+static size_t a_value(uint8_t out[FAKE_ARGUMENT])
 {
     assert_true(put(300));
-    struct sent *set = next("SET");
+    struct fake_command *set = fake_next("SET");
     memcpy(out, set->argument[2], set->len[2]);
     return set->len[2];
 }
 
 /* Another replica's lease. */
-static size_t a_lease(uint8_t out[ARGUMENT])
+static size_t a_lease(uint8_t out[FAKE_ARGUMENT])
 {
     struct store_get *slot;
     assert_non_null(get(&slot));
-    reply_type(next("GET"), RESP_NIL);
-    struct sent *set = next("SET");
+    fake_reply_type(fake_next("GET"), RESP_NIL);
+    struct fake_command *set = fake_next("SET");
     memcpy(out, set->argument[2], set->len[2]);
-    reply_type(set, RESP_STATUS);
+    fake_reply_type(set, RESP_STATUS);
     memset(&seen_by, 0, sizeof seen_by);
     return set->len[2];
 }
@@ -318,13 +186,13 @@ static void a_value_ends_a_get(void **state)
 {
     (void)state;
     struct store_get *slot;
-    uint8_t value[ARGUMENT];
+    uint8_t value[FAKE_ARGUMENT];
     size_t len = a_value(value);
     assert_non_null(get(&slot));
-    reply_text(next("GET"), value, len);
+    fake_reply_text(fake_next("GET"), value, len);
     assert_int_equal(seen_by.found, 1);
     assert_null(slot);
-    assert_true(nothing_more());
+    assert_true(fake_nothing_more());
 }
 
 static void a_miss_takes_the_lease(void **state)
@@ -332,22 +200,22 @@ static void a_miss_takes_the_lease(void **state)
     (void)state;
     struct store_get *slot;
     assert_non_null(get(&slot));
-    struct sent *asked = next("GET");
-    reply_type(asked, RESP_NIL);
+    struct fake_command *asked = fake_next("GET");
+    fake_reply_type(asked, RESP_NIL);
     assert_int_equal(seen_by.done, 0);
-    struct sent *set = next("SET");
+    struct fake_command *set = fake_next("SET");
     assert_int_equal(set->count, 6);
     assert_memory_equal(set->argument[3], "NX", 2);
     assert_memory_equal(set->argument[4], "PX", 2);
     /* In the slot of its entry. */
     assert_memory_equal(set->argument[1], "dotstub:{", 9);
     assert_memory_equal(set->argument[1] + 9, asked->argument[1], SEAL_TEXT);
-    reply_type(set, RESP_STATUS);
+    fake_reply_type(set, RESP_STATUS);
     assert_int_equal(seen_by.done, 1);
     assert_int_equal(seen_by.leased, 1);
     assert_int_equal(counted(COUNTER_store_leases_won), 1);
     store_unlease(store, definition, &key);
-    set = next("SET");
+    set = fake_next("SET");
     assert_memory_equal(set->argument[3], "XX", 2);
 }
 
@@ -358,12 +226,12 @@ static void an_error_takes_no_lease(void **state)
     for (unsigned i = 0; i < 2; i++) {
         assert_non_null(get(&slot));
         if (i == 0)
-            reply_type(next("GET"), RESP_ERROR);
+            fake_reply_type(fake_next("GET"), RESP_ERROR);
         else
-            reply_items(next("GET"), NULL, 0, NULL); /* the connection is lost */
+            fake_reply_items(fake_next("GET"), NULL, 0, NULL); /* the connection is lost */
         assert_int_equal(seen_by.done, i + 1);
     }
-    assert_true(nothing_more());
+    assert_true(fake_nothing_more());
     assert_int_equal(counted(COUNTER_store_failed), 2);
 }
 
@@ -372,15 +240,15 @@ static void a_refused_lease_is_not_waited_for(void **state)
     (void)state;
     struct store_get *slot;
     assert_non_null(get(&slot));
-    reply_type(next("GET"), RESP_NIL);
-    reply_type(next("SET"), RESP_ERROR);
+    fake_reply_type(fake_next("GET"), RESP_NIL);
+    fake_reply_type(fake_next("SET"), RESP_ERROR);
     assert_non_null(get(&slot));
-    reply_type(next("GET"), RESP_NIL);
-    reply_items(next("SET"), NULL, 0, NULL);
+    fake_reply_type(fake_next("GET"), RESP_NIL);
+    fake_reply_items(fake_next("SET"), NULL, 0, NULL);
     assert_non_null(get(&slot));
-    struct sent *asked = next("GET");
-    full = true; /* the lease cannot be sent */
-    reply_type(asked, RESP_NIL);
+    struct fake_command *asked = fake_next("GET");
+    fake_nodes_full = true; /* the lease cannot be sent */
+    fake_reply_type(asked, RESP_NIL);
     assert_int_equal(seen_by.done, 3);
     assert_int_equal(seen_by.leased + seen_by.found, 0);
     assert_int_equal(counted(COUNTER_store_leases_refused), 2);
@@ -390,38 +258,38 @@ static void waits_for_the_holder(void **state)
 {
     (void)state;
     struct store_get *slot;
-    uint8_t value[ARGUMENT], lease[ARGUMENT];
+    uint8_t value[FAKE_ARGUMENT], lease[FAKE_ARGUMENT];
     size_t value_len = a_value(value), lease_len = a_lease(lease);
     assert_non_null(get(&slot));
-    reply_type(next("GET"), RESP_NIL);
-    reply_type(next("SET"), RESP_NIL);
+    fake_reply_type(fake_next("GET"), RESP_NIL);
+    fake_reply_type(fake_next("SET"), RESP_NIL);
     for (unsigned i = 0; i < 3; i++) {
-        reply_poll(next("MGET"), NULL, 0, lease, lease_len);
+        reply_poll(fake_next("MGET"), NULL, 0, lease, lease_len);
         assert_int_equal(seen_by.done, 0);
-        assert_true(nothing_more());
+        assert_true(fake_nothing_more());
         pass(STORE_POLL_MS);
     }
-    reply_poll(next("MGET"), value, value_len, lease, lease_len);
+    reply_poll(fake_next("MGET"), value, value_len, lease, lease_len);
     assert_int_equal(seen_by.found, 1);
     assert_int_equal(counted(COUNTER_store_leases_lost), 1);
     assert_int_equal(counted(COUNTER_store_leases_filled), 1);
     pass(100);
-    assert_true(nothing_more());
+    assert_true(fake_nothing_more());
 }
 
 static void waits_no_longer_than_a_hedge(void **state)
 {
     (void)state;
     struct store_get *slot;
-    uint8_t lease[ARGUMENT];
+    uint8_t lease[FAKE_ARGUMENT];
     size_t len = a_lease(lease);
     assert_non_null(get(&slot));
-    reply_type(next("GET"), RESP_NIL);
-    reply_type(next("SET"), RESP_NIL);
+    fake_reply_type(fake_next("GET"), RESP_NIL);
+    fake_reply_type(fake_next("SET"), RESP_NIL);
     unsigned waited = 0;
     for (; seen_by.done == 0 && waited < 100; waited++) {
-        if (!nothing_more())
-            reply_poll(next("MGET"), NULL, 0, lease, len);
+        if (!fake_nothing_more())
+            reply_poll(fake_next("MGET"), NULL, 0, lease, len);
         pass(1);
     }
     assert_in_range(waited, 20 * 5 / 4, 20 * 5 / 4 + 2 * STORE_POLL_MS + 2);
@@ -434,55 +302,55 @@ static void a_lease_that_is_none(void **state)
 {
     (void)state;
     struct store_get *slot;
-    uint8_t lease[ARGUMENT], over[ARGUMENT];
+    uint8_t lease[FAKE_ARGUMENT], over[FAKE_ARGUMENT];
     size_t len = a_lease(lease);
     store_unlease(store, definition, &key);
-    memcpy(over, next("SET")->argument[2], len);
+    memcpy(over, fake_next("SET")->argument[2], len);
     for (unsigned i = 0; i < 4; i++) {
         if (i == 3)
             at(3000);
         assert_non_null(get(&slot));
-        reply_type(next("GET"), RESP_NIL);
-        reply_type(next("SET"), RESP_NIL);
+        fake_reply_type(fake_next("GET"), RESP_NIL);
+        fake_reply_type(fake_next("SET"), RESP_NIL);
         lease[len - 1] ^= i == 1;
-        reply_poll(next("MGET"), NULL, 0, i == 2 ? over : lease, i == 0 ? 0 : len);
+        reply_poll(fake_next("MGET"), NULL, 0, i == 2 ? over : lease, i == 0 ? 0 : len);
         lease[len - 1] ^= i == 1;
         assert_int_equal(seen_by.done, i + 1);
     }
     assert_int_equal(seen_by.found + seen_by.leased, 0);
     assert_int_equal(counted(COUNTER_store_leases_refused), 2);
-    assert_true(nothing_more());
+    assert_true(fake_nothing_more());
 }
 
 static void late_replies_are_used_and_take_no_lease(void **state)
 {
     (void)state;
     struct store_get *slot;
-    uint8_t value[ARGUMENT];
+    uint8_t value[FAKE_ARGUMENT];
     size_t len = a_value(value);
     assert_non_null(get(&slot));
-    struct sent *asked = next("GET");
+    struct fake_command *asked = fake_next("GET");
     pass(6); /* a quarter of 20 ms */
     assert_int_equal(seen_by.late, 1);
-    reply_type(asked, RESP_NIL);
+    fake_reply_type(asked, RESP_NIL);
     assert_int_equal(seen_by.done, 1);
     assert_int_equal(seen_by.leased, 0);
-    assert_true(nothing_more());
+    assert_true(fake_nothing_more());
     pass(1000);
     struct node *node = store->places[0].node;
     node->health = (struct store_health){0};
     assert_non_null(get(&slot));
-    asked = next("GET");
+    asked = fake_next("GET");
     pass(6);
-    reply_text(asked, value, len);
+    fake_reply_text(asked, value, len);
     assert_int_equal(seen_by.found, 1);
     node->health = (struct store_health){0};
     assert_non_null(get(&slot));
-    reply_type(next("GET"), RESP_NIL);
-    asked = next("SET");
+    fake_reply_type(fake_next("GET"), RESP_NIL);
+    asked = fake_next("SET");
     pass(6); /* the lease is late: the upstream is asked */
     assert_int_equal(seen_by.late, 3);
-    reply_type(asked, RESP_STATUS);
+    fake_reply_type(asked, RESP_STATUS);
     assert_int_equal(seen_by.done, 3);
     assert_int_equal(seen_by.leased, 0);
 }
@@ -491,12 +359,12 @@ static void a_late_poll(void **state)
 {
     (void)state;
     struct store_get *slot;
-    uint8_t value[ARGUMENT];
+    uint8_t value[FAKE_ARGUMENT];
     size_t len = a_value(value);
     assert_non_null(get(&slot));
-    reply_type(next("GET"), RESP_NIL);
-    reply_type(next("SET"), RESP_NIL);
-    struct sent *asked = next("MGET");
+    fake_reply_type(fake_next("GET"), RESP_NIL);
+    fake_reply_type(fake_next("SET"), RESP_NIL);
+    struct fake_command *asked = fake_next("MGET");
     pass(7);
     assert_int_equal(seen_by.late, 1);
     reply_poll(asked, value, len, NULL, 0);
@@ -506,26 +374,26 @@ static void a_late_poll(void **state)
 static void forgotten_in_each_phase(void **state)
 {
     (void)state;
-    uint8_t lease[ARGUMENT];
+    uint8_t lease[FAKE_ARGUMENT];
     size_t len = a_lease(lease);
     for (unsigned phase = 0; phase < 4; phase++) {
         struct store_get *slot;
         assert_non_null(get(&slot));
-        struct sent *last = next("GET");
+        struct fake_command *last = fake_next("GET");
         if (phase > 0) {
-            reply_type(last, RESP_NIL);
-            last = next("SET");
+            fake_reply_type(last, RESP_NIL);
+            last = fake_next("SET");
         }
         if (phase > 1) {
-            reply_type(last, RESP_NIL);
-            last = next("MGET");
+            fake_reply_type(last, RESP_NIL);
+            last = fake_next("MGET");
         }
         if (phase > 2)
             reply_poll(last, NULL, 0, lease, len);
         store_forget(slot);
-        reply_type(last, RESP_NIL);
+        fake_reply_type(last, RESP_NIL);
         pass(100);
-        assert_true(nothing_more());
+        assert_true(fake_nothing_more());
     }
     assert_int_equal(seen_by.done + seen_by.late, 0);
     assert_int_equal(store->gets.in_use, 0);
@@ -534,19 +402,19 @@ static void forgotten_in_each_phase(void **state)
 static void another_setup_ends_gets_in_each_phase(void **state)
 {
     (void)state;
-    uint8_t lease[ARGUMENT];
+    uint8_t lease[FAKE_ARGUMENT];
     size_t len = a_lease(lease);
     struct store_get *slot[4];
     for (unsigned phase = 0; phase < 4; phase++) {
         assert_non_null(get(&slot[phase]));
-        struct sent *last = next("GET");
+        struct fake_command *last = fake_next("GET");
         if (phase > 0) {
-            reply_type(last, RESP_NIL);
-            last = next("SET");
+            fake_reply_type(last, RESP_NIL);
+            last = fake_next("SET");
         }
         if (phase > 1) {
-            reply_type(last, RESP_NIL);
-            last = next("MGET");
+            fake_reply_type(last, RESP_NIL);
+            last = fake_next("MGET");
         }
         if (phase > 2)
             reply_poll(last, NULL, 0, lease, len);
@@ -563,25 +431,25 @@ static void two_keys_are_both_asked_and_one_is_leased(void **state)
 {
     (void)state;
     struct store_get *slot;
-    uint8_t value[ARGUMENT];
+    uint8_t value[FAKE_ARGUMENT];
     size_t len = a_value(value);
     struct store_setup *setup = setup_new(KEY_B KEY_A);
     store_configure(store, setup);
     store_setup_unref(setup);
     assert_non_null(get(&slot));
-    struct sent *first = next("GET"), *second = next("GET");
-    reply_type(first, RESP_NIL);
+    struct fake_command *first = fake_next("GET"), *second = fake_next("GET");
+    fake_reply_type(first, RESP_NIL);
     assert_int_equal(seen_by.done, 0);
-    reply_text(second, value, len);
+    fake_reply_text(second, value, len);
     assert_int_equal(seen_by.found, 1);
     assert_non_null(get(&slot));
-    first = next("GET");
-    second = next("GET");
-    reply_type(second, RESP_NIL);
-    reply_type(first, RESP_NIL);
-    struct sent *set = next("SET");
+    first = fake_next("GET");
+    second = fake_next("GET");
+    fake_reply_type(second, RESP_NIL);
+    fake_reply_type(first, RESP_NIL);
+    struct fake_command *set = fake_next("SET");
     assert_memory_equal(set->argument[1] + 9, first->argument[1], SEAL_TEXT);
-    reply_type(set, RESP_STATUS);
+    fake_reply_type(set, RESP_STATUS);
     assert_int_equal(seen_by.leased, 1);
 }
 
@@ -589,16 +457,16 @@ static void flushes_exclude_values(void **state)
 {
     (void)state;
     struct store_get *slot;
-    uint8_t value[ARGUMENT];
+    uint8_t value[FAKE_ARGUMENT];
     size_t len = a_value(value);
     struct store_flush flush = {.at_ms = clock_wall_ms(), .below = true, .len = 6, .name = "\4test"};
     store_take_flush(store, &flush, 0);
     slot = store_get(store, definition, &key, 20, 1, &slot); /* the epoch that the flush began */
     assert_non_null(slot);
-    reply_text(next("GET"), value, len);
+    fake_reply_text(fake_next("GET"), value, len);
     assert_int_equal(seen_by.found, 0);
     assert_int_equal(counted(COUNTER_store_flushed), 1);
-    assert_true(nothing_more());               /* a lease would be that of the older value */
+    assert_true(fake_nothing_more());          /* a lease would be that of the older value */
     assert_int_equal(store->not_before_ms, 0); /* other names are not concerned */
     slot = store_get(store, definition, &key, 20, 2, &slot);
     assert_true(store->not_before_ms > 0); /* a flush of this machine alone */
@@ -610,12 +478,12 @@ static void nothing_is_asked_in_vain(void **state)
     (void)state;
     struct store_get *slot;
     assert_false(put(1));
-    down = true;
+    fake_nodes_down = true;
     assert_null(get(&slot));
     assert_false(put(300));
     assert_int_equal(counted(COUNTER_store_left_alone), 1);
     assert_int_equal(counted(COUNTER_store_puts_dropped), 1);
-    assert_true(nothing_more());
+    assert_true(fake_nothing_more());
 }
 
 /* --- popular names --- */
@@ -623,8 +491,8 @@ static void nothing_is_asked_in_vain(void **state)
 static unsigned sent_with(const char *verb)
 {
     unsigned found = 0;
-    for (unsigned i = 0; i < sent_count; i++)
-        found += sent[i].len[0] == strlen(verb) && memcmp(sent[i].argument[0], verb, strlen(verb)) == 0;
+    for (unsigned i = 0; i < fake_sent_count; i++)
+        found += fake_sent[i].len[0] == strlen(verb) && memcmp(fake_sent[i].argument[0], verb, strlen(verb)) == 0;
     return found;
 }
 
@@ -639,9 +507,9 @@ static void reply_names(unsigned count)
         memset(text + i * SEAL_NAME, (int)i, SEAL_NAME);
         items[1 + i] = (struct resp_item){.type = RESP_TEXT, .after = 2 + i, .at = i * SEAL_NAME, .len = SEAL_NAME};
     }
-    for (unsigned i = 0; i < sent_count; i++)
-        if (sent[i].len[0] == strlen("ZREVRANGE") && sent[i].command.done) {
-            reply_items(&sent[i], items, count > 0 ? 1 + count : 1, text);
+    for (unsigned i = 0; i < fake_sent_count; i++)
+        if (fake_sent[i].len[0] == strlen("ZREVRANGE") && fake_sent[i].command->done) {
+            fake_reply_items(&fake_sent[i], items, count > 0 ? 1 + count : 1, text);
             count = 0;
             items[0] = (struct resp_item){.type = RESP_ARRAY, .after = 1};
         }
@@ -662,8 +530,8 @@ static void popular_names_of_a_store_that_stalls(void **state)
     pass(100);
     assert_int_equal(sent_with("GET"), 20);
     assert_true(list_empty(&store->warmings));
-    for (unsigned i = 0; i < sent_count; i++)
-        reply_type(&sent[i], RESP_NIL); /* nobody waits */
+    for (unsigned i = 0; i < fake_sent_count; i++)
+        fake_reply_type(&fake_sent[i], RESP_NIL); /* nobody waits */
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, finish)
