@@ -139,7 +139,11 @@
     X(store_connects_failed, "connections to the store that failed before its first reply")                            \
     X(store_refused, "connections that the store refused, as because of the password")                                 \
     X(store_lost, "connections to the store that were lost: closed, silent, malformed")                                \
-    X(store_failovers, "changes of the store's master that Sentinels told")                                            \
+    X(store_failovers, "masters of the store that another server took over from")                                      \
+    X(store_moved, "commands to a cluster that were redirected because the slot has moved (MOVED)")                    \
+    X(store_asks, "commands to a cluster that were redirected because the slot is moving (ASK)")                       \
+    X(store_maps, "maps of a cluster's slots that were taken")                                                         \
+    X(store_maps_refused, "maps of a cluster's slots that were malformed, or have too many masters")                   \
     X(store_nodes_refused, "servers of the store that others named and that are not used: port, loopback, malformed")  \
     X(store_flushes_sent, "flushes of the whole fleet that were given to the store")                                   \
     X(store_flushes_heard, "flushes of the whole fleet that came from other replicas")                                 \

@@ -271,6 +271,7 @@ struct config {
         char **servers; /* see config_store_server; none: off */
         size_t server_count;
         char *sentinel;    /* the master that the servers, Sentinels, tell; NULL: they are the store themselves */
+        bool cluster;      /* the servers belong to a cluster, which is followed */
         char **node_ports; /* of servers that others name; see config_store_ports */
         size_t node_port_count;
         char *sentinel_user;          /* NULL: the default user of the Sentinels */

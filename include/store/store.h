@@ -129,8 +129,8 @@ void store_warm(struct store *store, const uint8_t definition[DIGEST_LEN], uint3
 #define STORE_SERVERS_MAX 64
 struct store_server_report {
     char name[96];
-    const char *role;         /* "server"; "master" or "sentinel" (store.sentinel) */
-    const char *state;        /* "ready", "connecting", "slow", "down"; "unused" of a Sentinel */
+    const char *role;         /* "server"; see docs/json.md */
+    const char *state;        /* "ready", "connecting", "slow", "down"; "unused" */
     bool serves;              /* it has entries */
     char error[160];          /* the latest one while it is not ready; "" */
     bool hears;               /* flushes of the fleet arrive from it; only of the store that leads */

@@ -442,13 +442,21 @@ const struct option options[] = {
      .unset = "off",
      .help = "The file whose first line is the password for the Sentinels, which do not get store.password-file. off: "
              "none."},
+    {.key = "store.cluster",
+     .type = OPTION_BOOLEAN,
+     IN(store.cluster),
+     .unset = "no",
+     .help =
+         "The servers of store.servers belong to a cluster: some of its nodes are enough, the others are found. Its "
+         "slots are followed when they move, and when another server takes over."},
     {.key = "store.node-ports",
      .type = OPTION_TEXTS,
      IN_LIST(store.node_ports, store.node_port_count),
      .max = 32,
      .unset = "6379",
-     .help = "The ports, PORT or PORT-PORT, at which servers that Sentinels name are connected, beside the ports of "
-             "store.servers. Servers at other ports are refused and counted (store_nodes_refused)."},
+     .help =
+         "The ports, PORT or PORT-PORT, at which servers that Sentinels or a cluster name are connected, beside the ports of "
+         "store.servers. Servers at other ports are refused and counted (store_nodes_refused)."},
     {.key = "store.patience",
      .type = OPTION_DURATION,
      IN(store.patience_ms),

@@ -94,6 +94,15 @@ static void validate_login(struct draft *draft, const char *user_key, const char
                   password_key);
 }
 
+static void validate_kind(struct draft *draft)
+{
+    const struct setting *sentinel = draft_setting(draft, "store.sentinel"),
+                         *cluster = draft_setting(draft, "store.cluster");
+    if (sentinel->first && !sentinel->first->none && cluster->first && cluster->first->number)
+        report_at(draft->report, cluster->mark,
+                  "store.cluster: a cluster has no Sentinels; remove it, or store.sentinel");
+}
+
 static void validate_ports(struct draft *draft)
 {
     const struct setting *ports = draft_setting(draft, "store.node-ports");
@@ -121,6 +130,7 @@ void validate_store(struct draft *draft)
                       text);
     }
     validate_ports(draft);
+    validate_kind(draft);
     if (servers->broken || servers->count == 0)
         return;
     if (!key->broken && (!key->first || key->first->none))

@@ -279,6 +279,8 @@ static json_t *store_object(const struct gather_sum *sum)
     put_number(object, "waits", sum->counters[COUNTER_store_leases_lost]);
     put_number(object, "warmed", sum->counters[COUNTER_store_warmed]);
     put_number(object, "failovers", sum->counters[COUNTER_store_failovers]);
+    put_number(object, "moved", sum->counters[COUNTER_store_moved]);
+    put_number(object, "asks", sum->counters[COUNTER_store_asks]);
     return object;
 }
 

@@ -190,11 +190,11 @@ static void allow_routes(struct building *building, const struct config_route *r
             allow_port(building, addr_port(&routes[i].to[j]));
 }
 
-/* Calls `each` for all ports of servers that Sentinels may name. */
+/* Calls `each` for all ports of servers that Sentinels or a cluster may name. */
 static void each_node_port(const struct config *config, void (*each)(void *context, uint16_t port), void *context)
 {
     uint16_t low, high;
-    for (size_t i = 0; config->store.sentinel && i < config->store.node_port_count; i++)
+    for (size_t i = 0; (config->store.sentinel || config->store.cluster) && i < config->store.node_port_count; i++)
         if (config_store_ports(config->store.node_ports[i], &low, &high) == 0)
             for (uint32_t port = low; port <= high; port++)
                 each(context, (uint16_t)port);

@@ -409,14 +409,13 @@ size_t store_report(const struct store *store, struct store_server_report *out, 
 {
     size_t count = store->place_count < room ? store->place_count : room;
     for (size_t i = 0; i < count; i++) {
-        const struct node *channel = store->places[i].channel;
         topology_report(&out[i], store->places[i].node, store->places[i].role);
         out[i].serves = store->places[i].serves;
         if (store->places[i].node->held && out[i].serves)
             snprintf(out[i].error, sizeof out[i].error, "no Sentinel has told its address yet");
         else if (store->places[i].node->held)
             out[i].state = "unused";
-        out[i].hears = channel && channel->state == NODE_READY;
+        out[i].hears = fleet_hears(store, &store->places[i]);
     }
     if (store->topology && store->topology->report)
         count += store->topology->report(store, out + count, room - count);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/log.h"
+#include "topology.h"
 
 enum {
     VERSION = 1,
@@ -117,19 +118,50 @@ static void set_replied(struct store_command *request, const struct resp_reply *
         node_greeted(node);
 }
 
-/* The newest ones. `give` sends a command. */
-#define SET_COMMAND(store, which)                                                                                      \
+/* The key of a copy of the set. */
+enum { SET_TEXT = SEAL_TEXT + 12 };
+static struct bytes set_text(char out[SET_TEXT], const struct store *store, unsigned copy, unsigned which)
+{
+    const char *text = store->flush_list.text[which];
+    int len = store->topology->copies == 0
+                  ? snprintf(out, SET_TEXT, "%s", text)
+                  : snprintf(out, SET_TEXT, "dotstub:{%u}%s", store->topology->tag_of(store, copy), text + 8);
+    return (struct bytes){(const uint8_t *)out, (size_t)len};
+}
+
+/* The first copy that the place has. False: it has none. */
+static bool find_copy(struct store *store, const struct store_place *place, unsigned *copy)
+{
+    const struct topology *topology = store->topology;
+    for (*copy = 0; *copy < topology->copies; ++*copy)
+        if (topology->has_copy(store, place, *copy))
+            return true;
+    return topology->copies == 0;
+}
+
+static struct store_place *place_with(struct store *store, const struct node *node)
+{
+    for (size_t i = 0; i < store->place_count; i++)
+        if (store->places[i].node == node || store->places[i].channel == node)
+            return &store->places[i];
+    return NULL;
+}
+
+/* The newest members. */
+#define SET_COMMAND(set)                                                                                               \
     (struct bytes[])                                                                                                   \
     {                                                                                                                  \
-        store_bytes_of("ZRANGE"), text_of(&(store)->flush_list, which), store_bytes_of("-256"), store_bytes_of("-1")   \
+        store_bytes_of("ZRANGE"), set, store_bytes_of("-256"), store_bytes_of("-1")                                    \
     }
 _Static_assert(FLUSHES_MOST == 256, "the set is read from its -256th member on");
 
-static void read_set(struct store *store, struct node *node)
+void fleet_read_set(struct store *store, struct store_place *place)
 {
-    node->polled_ms = loop_now(store->owner.loop);
-    for (unsigned i = 0; i < store->setup->keys.count; i++) {
-        struct store_command *request = node_command(node, SET_COMMAND(store, i), 4);
+    char text[SET_TEXT];
+    unsigned copy;
+    place->node->polled_ms = loop_now(store->owner.loop);
+    for (unsigned i = 0; find_copy(store, place, &copy) && i < store->setup->keys.count; i++) {
+        struct store_command *request = node_command(place->node, SET_COMMAND(set_text(text, store, copy, i)), 4);
         if (!request)
             continue;
         request->done = set_replied;
@@ -140,10 +172,13 @@ static void read_set(struct store *store, struct node *node)
 int fleet_greet(struct node *node)
 {
     struct store *store = store_of(node);
+    const struct store_place *place = place_with(store, node);
+    char text[SET_TEXT];
+    unsigned copy;
     int status = 0;
     node->polled_ms = loop_now(store->owner.loop);
-    for (unsigned i = 0; status == 0 && i < store->setup->keys.count; i++)
-        status = node_greet(node, SET_COMMAND(store, i), 4, set_replied, i);
+    for (unsigned i = 0; status == 0 && place && find_copy(store, place, &copy) && i < store->setup->keys.count; i++)
+        status = node_greet(node, SET_COMMAND(set_text(text, store, copy, i)), 4, set_replied, i);
     return status;
 }
 
@@ -159,11 +194,18 @@ const struct node_role fleet_data_role = {.label = "",
                                           .greet = fleet_greet,
                                           .ready = fleet_ready};
 
+bool fleet_hears(const struct store *store, const struct store_place *place)
+{
+    bool hears = node_is_ready(place->channel);
+    for (size_t i = 0; store->topology->one_channel && i < store->place_count; i++)
+        hears |= node_is_ready(store->places[i].channel);
+    return hears;
+}
+
 void fleet_poll(struct store *store, struct store_place *place, uint64_t now_ms)
 {
-    bool listens = place->channel && node_is_ready(place->channel);
-    if (!listens && node_is_ready(place->node) && now_ms >= place->node->polled_ms + POLL_MS)
-        read_set(store, place->node);
+    if (node_is_ready(place->node) && now_ms >= place->node->polled_ms + POLL_MS && !fleet_hears(store, place))
+        fleet_read_set(store, place);
 }
 
 /* --- the channel --- */
@@ -198,9 +240,9 @@ static int greet_channel(struct node *node)
 static void channel_ready(struct node *node)
 {
     struct store *store = store_of(node);
-    for (size_t i = 0; i < store->place_count; i++)
-        if (store->places[i].channel == node && node_is_ready(store->places[i].node))
-            read_set(store, store->places[i].node);
+    struct store_place *place = place_with(store, node);
+    if (place && node_is_ready(place->node))
+        fleet_read_set(store, place);
 }
 
 static void take_message(struct store *store, const struct resp_reply *reply)
@@ -233,6 +275,15 @@ static bool pushed(struct node *node, struct resp_reply *reply)
 const struct node_role fleet_channel_role = {
     .subscribes = true, .greet = greet_channel, .pushed = pushed, .ready = channel_ready};
 
+/* One place listens for all if messages reach all of them. */
+static bool may_listen(const struct store *store, const struct store_place *place)
+{
+    for (size_t i = 0; store->topology->one_channel && i < store->place_count; i++)
+        if (&store->places[i] != place && store->places[i].channel->state != NODE_DOWN)
+            return false;
+    return node_is_ready(place->node);
+}
+
 uint64_t fleet_check(struct store *store, struct store_place *place, uint64_t now_ms)
 {
     struct node *node = place->node, *channel = place->channel;
@@ -242,9 +293,10 @@ uint64_t fleet_check(struct store *store, struct store_place *place, uint64_t no
     node_wake(node); /* flushes are to arrive even if nothing is asked for */
     if (node->state == NODE_DOWN && node->retry_ms > now_ms)
         next_ms = node->retry_ms;
-    if (node_is_ready(node))
+    bool listens = may_listen(store, place);
+    if (listens)
         node_wake(channel);
-    if (node_is_ready(node) && channel->state == NODE_DOWN && channel->retry_ms > now_ms && channel->retry_ms < next_ms)
+    if (listens && channel->state == NODE_DOWN && channel->retry_ms > now_ms && channel->retry_ms < next_ms)
         next_ms = channel->retry_ms;
     uint64_t at_ms = node_check(channel, now_ms);
     return at_ms < next_ms ? at_ms : next_ms;
@@ -270,39 +322,70 @@ static void noted(struct store_command *request, const struct resp_reply *reply)
         telling_end(telling);
 }
 
-static void tell_one(struct store *store, struct node *node, const struct store_flush *flush, uint64_t life_ms,
-                     struct store_telling *telling)
+/* Adds the flush to a copy of the set. `telling` NULL: the result does not count. */
+static void note_in_set(struct store *store, struct node *node, struct bytes set, const struct store_flush *flush,
+                        uint64_t life_ms, struct store_telling *telling)
 {
     uint8_t sealed[SEALED];
     char score[24], life[24];
     size_t len = seal_flush(sealed, store, SEAL_TOMBSTONE, flush, life_ms);
-    struct bytes set = text_of(&store->flush_list, 0);
     snprintf(score, sizeof score, "%" PRId64, flush->at_ms);
     snprintf(life, sizeof life, "%" PRIu64, life_ms);
     struct store_command *request =
         node_command(node, (struct bytes[]){store_bytes_of("ZADD"), set, store_bytes_of(score), {sealed, len}}, 4);
     if (!request)
         return;
-    request->done = noted;
-    request->context = telling;
-    telling->outstanding++;
+    if (telling) {
+        request->done = noted;
+        request->context = telling;
+        telling->outstanding++;
+    }
     (void)!node_command(
         node, (struct bytes[]){store_bytes_of("ZREMRANGEBYRANK"), set, store_bytes_of("0"), store_bytes_of("-257")}, 4);
     (void)!node_command(node, (struct bytes[]){store_bytes_of("PEXPIRE"), set, store_bytes_of(life)}, 3);
-    len = seal_flush(sealed, store, SEAL_FLUSH, flush, HEARD_MS);
-    (void)!node_command(
+}
+
+/* A place counts as told by its first copy. */
+static void note_in_sets(struct store *store, struct store_place *place, const struct store_flush *flush,
+                         uint64_t life_ms, struct store_telling *telling)
+{
+    const struct topology *topology = store->topology;
+    char text[SET_TEXT];
+    if (topology->copies == 0)
+        note_in_set(store, place->node, set_text(text, store, 0, 0), flush, life_ms, telling);
+    for (unsigned copy = 0; copy < topology->copies; copy++)
+        if (topology->has_copy(store, place, copy)) {
+            note_in_set(store, place->node, set_text(text, store, copy, 0), flush, life_ms, telling);
+            telling = NULL;
+        }
+}
+
+/* True if the message left. */
+static bool publish(struct store *store, struct node *node, const struct store_flush *flush)
+{
+    uint8_t sealed[SEALED];
+    size_t len = seal_flush(sealed, store, SEAL_FLUSH, flush, HEARD_MS);
+    return node_command(
         node, (struct bytes[]){store_bytes_of("PUBLISH"), text_of(&store->flush_channel, 0), {sealed, len}}, 3);
 }
 
 void store_tell_flush(struct store *store, const struct store_flush *flush, uint64_t life_ms,
                       struct store_telling *telling)
 {
-    telling->outstanding = telling->told = 0;
-    telling->servers = (unsigned)store->place_count;
+    bool published = false;
+    telling->outstanding = telling->told = telling->servers = 0;
     (void)flushes_add(&store->flushes, flush);
     list_push_back(&store->tellings, &telling->in_store);
-    for (size_t i = 0; !store->stopping && i < store->place_count; i++)
-        tell_one(store, store->places[i].node, flush, life_ms, telling);
+    for (size_t i = 0; !store->stopping && i < store->place_count; i++) {
+        struct store_place *place = &store->places[i];
+        telling->servers += place->serves;
+        if (place->serves)
+            note_in_sets(store, place, flush, life_ms, telling);
+        if (!published || !store->topology->one_channel)
+            published = publish(store, place->node, flush);
+    }
+    if (telling->servers == 0) /* none is known */
+        telling->servers = 1;
     if (telling->outstanding == 0)
         telling_end(telling);
 }

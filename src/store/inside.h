@@ -45,12 +45,14 @@ struct store_place {
     struct node *channel; /* NULL: the store does not lead */
     const char *role;     /* in reports */
     bool serves;          /* it has entries */
+    bool named;           /* by the latest map of a cluster */
 };
 
 enum { STORE_PLACES = 64 };
 
 struct topology;
 struct sentinel;
+struct cluster;
 
 struct store {
     struct node_owner owner;
@@ -60,6 +62,7 @@ struct store {
     bool leads;
     const struct topology *topology;
     struct sentinel *sentinel;  /* of topology_sentinel */
+    struct cluster *cluster;    /* of topology_cluster */
     struct store_place *places; /* STORE_PLACES of them */
     size_t place_count;
     struct slab gets;

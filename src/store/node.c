@@ -28,7 +28,8 @@ enum {
     RETRY_LONGEST_MS = 5000,
     GREETING_MS = 3000, /* to connect and authenticate */
     OUTSTANDING_MOST = 8192,
-    CHANNEL_PING_MS = 10000, /* a channel that is silent for this time is tried */
+    REPEATABLE_MOST = 4 << 20, /* bytes of commands that are kept, of all nodes */
+    CHANNEL_PING_MS = 10000,   /* a channel that is silent for this time is tried */
 };
 
 static void node_set_state(struct node *node, enum node_state state)
@@ -69,11 +70,18 @@ static void tell_ready(struct node *node)
 
 /* --- requests --- */
 
+static struct bytes bytes_of(const char *text)
+{
+    return (struct bytes){(const uint8_t *)text, strlen(text)};
+}
+
 static void request_end(struct store_command *request, const struct resp_reply *reply)
 {
     struct node_owner *owner = request->node->owner;
     if (request->done)
         request->done(request, reply);
+    owner->kept -= request->kept_len;
+    mem_free(request->kept);
     slab_give(&owner->requests, request);
 }
 
@@ -97,26 +105,56 @@ static void fail_requests(struct node *node, bool tell)
     }
 }
 
+/* Appends a command to the output. */
+static int append(struct node *node, struct bytes command)
+{
+    struct node_owner *owner = node->owner;
+    uint8_t *room = node->outstanding < OUTSTANDING_MOST && command.len <= (1u << 20)
+                        ? stream_reserve(&node->stream, command.len)
+                        : NULL;
+    if (!room)
+        return -ENOMEM;
+    memcpy(room, command.data, command.len);
+    stream_commit(&node->stream, command.len);
+    if (!list_linked(&node->in_dirty))
+        list_push_back(&owner->dirty, &node->in_dirty);
+    loop_add_flush(owner->loop, &owner->flush);
+    return 0;
+}
+
+static void expect(struct node *node, struct store_command *request)
+{
+    request->node = node;
+    list_push_back(&node->queued, &request->link);
+    node->outstanding++;
+}
+
 static struct store_command *give(struct node *node, const struct bytes *arguments, unsigned count)
 {
     struct node_owner *owner = node->owner;
     owner->command.start = owner->command.len = 0;
-    if (node->outstanding >= OUTSTANDING_MOST || resp_command(&owner->command, arguments, count) < 0)
-        return NULL;
-    size_t len = owner->command.len;
-    uint8_t *room = len <= (1u << 20) ? stream_reserve(&node->stream, len) : NULL;
-    struct store_command *request = room ? slab_take(&owner->requests) : NULL;
+    struct store_command *request =
+        resp_command(&owner->command, arguments, count) < 0 ? NULL : slab_take(&owner->requests);
     if (!request)
         return NULL;
-    memcpy(room, owner->command.data, len);
-    stream_commit(&node->stream, len);
-    request->node = node;
-    list_push_back(&node->queued, &request->link);
-    node->outstanding++;
-    if (!list_linked(&node->in_dirty))
-        list_push_back(&owner->dirty, &node->in_dirty);
-    loop_add_flush(owner->loop, &owner->flush);
+    if (append(node, buffer_bytes(&owner->command)) < 0) {
+        slab_give(&owner->requests, request);
+        return NULL;
+    }
+    expect(node, request);
     return request;
+}
+
+/* Out of memory the command is not redirected. */
+static void keep(struct node_owner *owner, struct store_command *request)
+{
+    struct bytes command = buffer_bytes(&owner->command);
+    request->kept = owner->kept + command.len <= REPEATABLE_MOST ? mem_alloc(command.len) : NULL;
+    if (!request->kept)
+        return;
+    memcpy(request->kept, command.data, command.len);
+    request->kept_len = (uint32_t)command.len;
+    owner->kept += command.len;
 }
 
 struct store_command *node_command(struct node *node, const struct bytes *arguments, unsigned count)
@@ -126,7 +164,21 @@ struct store_command *node_command(struct node *node, const struct bytes *argume
         len += arguments[i].len;
     if (!node_is_ready(node) || stream_unsent(&node->stream) + len > node->setup->write_queue)
         return NULL;
-    return give(node, arguments, count);
+    struct store_command *request = give(node, arguments, count);
+    if (request && node->role->keeps)
+        keep(node->owner, request);
+    return request;
+}
+
+bool node_redirect(struct store_command *request, struct node *to, bool asking)
+{
+    if (!node_is_ready(to) || !request->kept || request->redirects == NODE_REDIRECTS ||
+        (asking && !node_command(to, (struct bytes[]){bytes_of("ASKING")}, 1)) ||
+        append(to, (struct bytes){request->kept, request->kept_len}) < 0)
+        return false;
+    request->redirects++;
+    expect(to, request);
+    return true;
 }
 
 /* --- writing --- */
@@ -326,11 +378,6 @@ static void greeted(struct store_command *request, const struct resp_reply *repl
     } else {
         node_greeted(node);
     }
-}
-
-static struct bytes bytes_of(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
 }
 
 int node_greet(struct node *node, const struct bytes *arguments, unsigned count,
@@ -558,13 +605,23 @@ struct node *node_new(struct node_owner *owner, const struct store_setup *setup,
     return node;
 }
 
-void node_leave(struct node *node)
+static void leave(struct node *node, bool tell)
 {
     node->leaving = true;
-    fail_requests(node, false);
+    fail_requests(node, tell);
     stop_resolving(node);
     if (node->state == NODE_DOWN || node->state == NODE_RESOLVING)
         node_free(node);
     else
         node_close(node, ERROR_STOPPING);
+}
+
+void node_leave(struct node *node)
+{
+    leave(node, false);
+}
+
+void node_retire(struct node *node)
+{
+    leave(node, true);
 }

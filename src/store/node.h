@@ -28,7 +28,10 @@ struct store_command {
     void *context;
     uint64_t sent_us; /* 0: not written yet */
     uint8_t which;    /* of the fleet's keys */
-    bool get, tried;  /* a GET; after HEALTH_TRY */
+    uint8_t redirects;
+    uint32_t kept_len;
+    uint8_t *kept;   /* the command; NULL: it is not kept */
+    bool get, tried; /* a GET; after HEALTH_TRY */
 };
 
 /* The purpose of a connection. */
@@ -38,6 +41,7 @@ struct node_role {
     bool counted;
     bool subscribes; /* it receives messages, and is pinged when it is silent */
     bool sentinel;   /* it logs in to a Sentinel */
+    bool keeps;      /* commands are kept until their replies, for node_redirect */
     /* Gives the last commands of the greeting with node_greet. Negative: out of memory. NULL: there are none. */
     int (*greet)(struct node *node);
     /* True: the reply is a message that nobody asked for. NULL: there are none. */
@@ -59,6 +63,7 @@ struct node_owner {
     struct list dirty;
     struct slab requests;
     struct buffer command;                    /* the command that is being given */
+    size_t kept;                              /* bytes of commands that are kept */
     unsigned open;                            /* streams */
     uint64_t patience_ms;                     /* of the latest get */
     void (*closed)(struct node_owner *owner); /* a stream has closed */
@@ -97,6 +102,8 @@ struct node *node_new(struct node_owner *owner, const struct store_setup *setup,
                       const struct node_role *role) MUST_CHECK;
 /* Closes and frees it, now or when its stream is closed. Its requests end without `done`. */
 void node_leave(struct node *node);
+/* The same; its requests end with `done`, before the return. */
+void node_retire(struct node *node);
 /* `node->server` is another one now: ends the connection, and the next one may begin at once. */
 void node_moved(struct node *node);
 /* Connects if it is due. NULL does nothing. */
@@ -110,6 +117,10 @@ static inline bool node_is_ready(const struct node *node)
 }
 /* Gives a command. NULL: not ready (`node` may be NULL), too much is unsent, or out of memory. */
 struct store_command *node_command(struct node *node, const struct bytes *arguments, unsigned count) MUST_CHECK;
+/* Within node_role.refused: gives the request to another node, after ASKING if `asking`. False: it cannot be, and ends:
+ * that node is not ready, the command was not kept, or it was redirected NODE_REDIRECTS times. */
+enum { NODE_REDIRECTS = 2 };
+bool node_redirect(struct store_command *request, struct node *to, bool asking) MUST_CHECK;
 /* For node_role.greet: sends a command before the node is ready. The node becomes ready when the server has replied to
  * all of these commands; `done` must call node_greeted. 0 or -ENOMEM. */
 int node_greet(struct node *node, const struct bytes *arguments, unsigned count,

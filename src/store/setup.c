@@ -144,6 +144,14 @@ static bool is_host_text(const char *host, size_t len)
     return len > 0 && len < sizeof((struct config_store_server *)0)->name;
 }
 
+bool store_host_needs_tls(const char *host, size_t len)
+{
+    struct config_store_server server;
+    char text[sizeof server.name + 2];
+    snprintf(text, sizeof text, "%.*s@1", (int)len, host);
+    return is_host_text(host, len) && config_store_server(&server, text) == 0 && config_store_needs_tls(&server);
+}
+
 const char *store_learn(struct store_server *out, const struct store_setup *setup, const struct store_server *teller,
                         const char *host, size_t len, uint64_t port)
 {
@@ -252,6 +260,8 @@ static void note_terms(struct store_setup *setup, const struct config *config)
         setup->kind = STORE_SENTINEL;
         snprintf(setup->sentinel, sizeof setup->sentinel, "%s", config->store.sentinel);
     }
+    if (config->store.cluster)
+        setup->kind = STORE_CLUSTER;
     for (size_t i = 0; i < config->store.node_port_count && i < STORE_PORT_RANGES; i++)
         if (config_store_ports(config->store.node_ports[i], &setup->ports[i].low, &setup->ports[i].high) == 0)
             setup->port_ranges = (unsigned)i + 1;

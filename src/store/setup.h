@@ -21,7 +21,7 @@ struct store_login {
 };
 
 /* The kinds of a store; see topology.h. */
-enum store_kind { STORE_PLAIN, STORE_SENTINEL };
+enum store_kind { STORE_PLAIN, STORE_SENTINEL, STORE_CLUSTER };
 
 enum { STORE_PORT_RANGES = 32 };
 
@@ -50,6 +50,8 @@ struct store_setup {
  * of a sentence. */
 const char *store_learn(struct store_server *out, const struct store_setup *setup, const struct store_server *teller,
                         const char *host, size_t len, uint64_t port) MUST_CHECK;
+/* True if such a server is connected with TLS, so that of two ports the one for TLS is meant. */
+bool store_host_needs_tls(const char *host, size_t len);
 void store_server_clear(struct store_server *server);
 /* True if a store need not reconnect to change from one to the other. */
 bool store_setup_same(const struct store_setup *a, const struct store_setup *b);

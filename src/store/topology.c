@@ -9,6 +9,7 @@
 static const struct topology *const topologies[] = {
     [STORE_PLAIN] = &topology_plain,
     [STORE_SENTINEL] = &topology_sentinel,
+    [STORE_CLUSTER] = &topology_cluster,
 };
 
 int topology_begin(struct store *store, const struct store_setup *setup)
@@ -66,6 +67,33 @@ struct store_place *topology_add(struct store *store, const struct store_setup *
     place->serves = true;
     store->place_count++;
     return place;
+}
+
+void topology_drop(struct store *store, size_t index)
+{
+    struct store_place place = store->places[index];
+    store->places[index] = store->places[--store->place_count];
+    store->places[store->place_count] = (struct store_place){.node = NULL};
+    node_retire(place.node);
+    place.node = NULL;
+    drop_place(&place);
+}
+
+void topology_hold(struct store_place *place)
+{
+    node_moved(place->node);
+    place->node->held = true;
+    if (place->channel) {
+        node_moved(place->channel);
+        place->channel->held = true;
+    }
+}
+
+void topology_release(struct store_place *place)
+{
+    place->node->held = false;
+    if (place->channel)
+        place->channel->held = false;
 }
 
 /* --- reports --- */

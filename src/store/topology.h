@@ -19,10 +19,16 @@ struct topology {
     size_t (*report)(const struct store *store, struct store_server_report *out, size_t room);
     /* The places are to be dropped. NULL: nothing. */
     void (*end)(struct store *store);
+    /* The set of flushes has this number of copies, each under another key: tag_of gives the number in it, and has_copy says
+     * whether a place has it. 0: each place has one under the same key, and both are NULL. */
+    unsigned copies;
+    unsigned (*tag_of)(const struct store *store, unsigned copy);
+    bool (*has_copy)(struct store *store, const struct store_place *place, unsigned copy);
+    bool one_channel;   /* messages reach all servers, so one place listens for them */
     const char *serves; /* the role of a new place in reports */
 };
 
-extern const struct topology topology_plain, topology_sentinel;
+extern const struct topology topology_plain, topology_sentinel, topology_cluster;
 
 /* Sets store->topology for the setup, and begins it. 0 or -ENOMEM. */
 int topology_begin(struct store *store, const struct store_setup *setup) MUST_CHECK;
@@ -33,6 +39,11 @@ void topology_end(struct store *store);
 struct store_place *topology_add(struct store *store, const struct store_setup *setup,
                                  const struct store_server *server, const struct node_role *role,
                                  const struct node_role *channel_role) MUST_CHECK;
+/* Drops the place with this index; its requests end with callbacks. The last place gets the index. */
+void topology_drop(struct store *store, size_t index);
+/* Ends the connections of a place, which begins none until it is released. */
+void topology_hold(struct store_place *place);
+void topology_release(struct store_place *place);
 /* A report on one connection. */
 void topology_report(struct store_server_report *out, const struct node *node, const char *role);
 

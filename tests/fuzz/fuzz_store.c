@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Input from a hostile store: opens input as a sealed value; reads it as the content of one, as if it had been sealed by the
- * fleet, and packs and reads the result again; reads it as replies. */
+ * fleet, and packs and reads the result again; reads it as replies, and these as the map of a cluster. */
 #include "fuzz.h"
 #include "store/resp.h"
 #include "store/seal.h"
+#include "store/slotmap.h"
 #include "store/value.h"
 
 #define NOW_MS INT64_C(1700000000000)
@@ -54,6 +55,24 @@ static void read_content(const uint8_t *data, size_t size)
     free(copy);
 }
 
+/* A cluster's reply: each slot has one of the masters, and hosts are texts. */
+static void read_maps(const struct resp_reply *reply)
+{
+    static struct slot_map map;
+    struct slot_redirect redirect;
+    for (unsigned i = 0; i < 2; i++) {
+        if ((i == 0 ? slot_map_shards(&map, reply) : slot_map_slots(&map, reply)) < 0)
+            continue;
+        MUST(map.count <= SLOT_MASTERS);
+        for (unsigned slot = 0; slot < SLOTS; slot++)
+            MUST(map.owner[slot] == SLOT_NOBODY || map.owner[slot] < map.count);
+        for (unsigned master = 0; master < map.count; master++)
+            MUST(strlen(map.master[master].host) < SLOT_HOST);
+    }
+    if (slot_redirect_read(&redirect, reply))
+        MUST(redirect.slot < SLOTS && redirect.to.port > 0 && strlen(redirect.to.host) < SLOT_HOST);
+}
+
 static void read_replies(const uint8_t *data, size_t size)
 {
     struct resp *resp = resp_new();
@@ -68,6 +87,7 @@ static void read_replies(const uint8_t *data, size_t size)
             for (uint32_t i = 0; i < reply.count; i++)
                 if (reply.items[i].type != RESP_ARRAY)
                     MUST(reply.items[i].len <= size);
+            read_maps(&reply);
             status = 0;
         }
     }

@@ -3,13 +3,14 @@
 import base64
 import contextlib
 import shutil
+import signal
 import socket
 import struct
 import subprocess
 import threading
 import time
 
-from processes import PATIENCE, Process, free_port
+from processes import PATIENCE, Process, eventually, free_port
 
 SERVER = shutil.which("valkey-server") or shutil.which("redis-server")
 
@@ -139,6 +140,65 @@ def replica_of(master, directory):
     replica = Redis(directory, replicaof=f"127.0.0.1 {master.port}")
     replica.wait_line("MASTER <-> REPLICA sync: Finished with success")
     return replica
+
+
+class Cluster:
+    """Masters that share the slots, and a replica of the first one if it is wanted."""
+
+    def __init__(self, directory, masters=3, replica=False, **options):
+        self.nodes, self.masters = [], []
+        try:
+            self.begin(directory, masters, replica, options)
+        except BaseException:
+            self.end()
+            raise
+
+    def begin(self, directory, masters, replica, options):
+        buses = [free_port("127.0.0.1") for _ in range(masters + replica)]
+        for number, bus in enumerate(buses):
+            self.nodes.append(Redis(directory, cluster_enabled="yes", cluster_config_file=f"nodes{number}.conf", cluster_node_timeout=1000,
+                                    cluster_port=bus, cluster_require_full_coverage="no", **options))
+        self.masters = self.nodes[:masters]
+        for number, node in enumerate(self.masters):
+            node("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            node("CLUSTER", "ADDSLOTSRANGE", 16384 * number // masters, 16384 * (number + 1) // masters - 1)
+        for node in self.nodes[1:]:
+            node("CLUSTER", "MEET", "127.0.0.1", self.nodes[0].port, buses[0])
+        for node in self.nodes:
+            eventually(lambda: b"cluster_state:ok" in (info := node("CLUSTER", "INFO")) and f"cluster_known_nodes:{len(self.nodes)}\r".encode() in info)
+        if replica:
+            self.nodes[-1]("CLUSTER", "REPLICATE", self.nodes[0]("CLUSTER", "MYID"))
+            self.nodes[-1].wait_line("MASTER <-> REPLICA sync: Finished with success")
+
+    def owner(self, key):
+        """The master that has the slot of this key."""
+        slot = self.nodes[0]("CLUSTER", "KEYSLOT", key)
+        for first, last, (_, port, *_), *_ in next(node for node in self.nodes if node.running)("CLUSTER", "SLOTS"):
+            if first <= slot <= last:
+                return next(node for node in self.nodes if node.port == port)
+        raise KeyError(slot)
+
+    @staticmethod
+    def begin_move(slot, source, target):
+        """The slot is moving, and its keys are at the target. Leases are in the slots of their entries."""
+        target("CLUSTER", "SETSLOT", slot, "IMPORTING", source("CLUSTER", "MYID"))
+        source("CLUSTER", "SETSLOT", slot, "MIGRATING", target("CLUSTER", "MYID"))
+        for key in source("CLUSTER", "GETKEYSINSLOT", slot, 100):
+            source("MIGRATE", "127.0.0.1", target.port, key, 0, 5000)
+
+    @staticmethod
+    def end_move(slot, source, target):
+        for node in (target, source):
+            node("CLUSTER", "SETSLOT", slot, "NODE", target("CLUSTER", "MYID"))
+
+    def keys(self):
+        return sorted(key for node in self.nodes if node.running and node.info("role") == "master" for key in node.keys())
+
+    def end(self):
+        for node in self.nodes:
+            if node.running:
+                node.signal(signal.SIGKILL)
+                node.wait_exit()
 
 
 class Relay:

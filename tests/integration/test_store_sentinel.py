@@ -233,7 +233,8 @@ def test_passwords_go_to_their_servers(make_daemon, server, settings_of, tmp_pat
 def test_mistakes_in_the_configuration(tmp_path, public_path):
     store = {"servers": ["127.0.0.1@26379"], "sentinel": "cache", "fleet-key-file": fleet_key(public_path / "fleet.key")}
     for change, said in (({"node-ports": ["7000-6000"]}, "7000-6000 is not a port"), ({"node-ports": ["1-65535"]}, "is not a port"),
-                         ({"sentinel-user": "x"}, "store.sentinel-user: a user needs a password"), ({"sentinel": "a b"}, "is not a name"), ({}, None)):
+                         ({"sentinel-user": "x"}, "store.sentinel-user: a user needs a password"), ({"sentinel": "a b"}, "is not a name"), ({"cluster": True}, "a cluster has no Sentinels"), ({}, None),
+                         ({"sentinel": "", "cluster": True}, None)):
         path = write_config(tmp_path / "a.yaml", {"listen": ["127.0.0.1@5399"], "store": {**store, **change}})
         done = run("--check", "-c", path)
         assert (done.returncode == 0) == (said is None), done.stderr

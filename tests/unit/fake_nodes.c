@@ -82,6 +82,13 @@ void node_leave(struct node *node)
     forget(node);
 }
 
+void node_retire(struct node *node)
+{
+    node->state = NODE_CLOSING;
+    end_commands(node, true);
+    forget(node);
+}
+
 void node_wake(struct node *node)
 {
     if (!node || node->held)
@@ -129,6 +136,24 @@ static struct store_command *give(struct node *node, const struct bytes *argumen
 struct store_command *node_command(struct node *node, const struct bytes *arguments, unsigned count)
 {
     return fake_nodes_full || !node_is_ready(node) ? NULL : give(node, arguments, count);
+}
+
+bool node_redirect(struct store_command *request, struct node *to, bool asking)
+{
+    unsigned i = 0;
+    if (!node_is_ready(to) || request->redirects == NODE_REDIRECTS)
+        return false;
+    while (fake_sent[i].command != request)
+        i++;
+    if (asking)
+        assert_non_null(node_command(to, (struct bytes[]){{(const uint8_t *)"ASKING", 6}}, 1));
+    fake_sent[fake_sent_count] = fake_sent[i];
+    fake_sent[i].command = NULL;
+    fake_sent[fake_sent_count].node = request->node = to;
+    fake_sent[fake_sent_count].answered = false;
+    fake_sent_count++;
+    request->redirects++;
+    return true;
 }
 
 uint64_t node_check(struct node *node, uint64_t now_ms)
