@@ -25,6 +25,7 @@ struct config_log_level {
 };
 
 enum config_role { ROLE_PRIMARY, ROLE_BACKUP, ROLE_ROUTED /* only for groups and routes that name it */ };
+enum config_read { READ_FROM_MASTER, READ_FROM_NEAREST };
 enum config_cut { NXDOMAIN_CUT_NO, NXDOMAIN_CUT_SECURE, NXDOMAIN_CUT_YES };
 enum config_policy { POLICY_FAILOVER, POLICY_FASTEST, POLICY_SPREAD };
 /* The validator: the upstream, whose AD bit is passed on; dotstub itself; none. */
@@ -270,9 +271,10 @@ struct config {
     struct {            /* the second-level cache */
         char **servers; /* see config_store_server; none: off */
         size_t server_count;
-        char *sentinel;    /* the master that the servers, Sentinels, tell; NULL: they are the store themselves */
-        bool cluster;      /* the servers belong to a cluster, which is followed */
-        char **node_ports; /* of servers that others name; see config_store_ports */
+        char *sentinel; /* the master that the servers, Sentinels, tell; NULL: they are the store themselves */
+        bool cluster;   /* the servers belong to a cluster, which is followed */
+        enum config_read read_from; /* of a cluster */
+        char **node_ports;          /* of servers that others name; see config_store_ports */
         size_t node_port_count;
         char *sentinel_user;          /* NULL: the default user of the Sentinels */
         char *sentinel_password_file; /* NULL: none */

@@ -14,6 +14,7 @@ static const struct choice cuts[] = {
     {"secure", NXDOMAIN_CUT_SECURE}, {"yes", NXDOMAIN_CUT_YES}, {"no", NXDOMAIN_CUT_NO}, {0}};
 static const struct choice dnssec_modes[] = {
     {"upstream", DNSSEC_MODE_UPSTREAM}, {"validate", DNSSEC_MODE_VALIDATE}, {"off", DNSSEC_MODE_OFF}, {0}};
+static const struct choice reads[] = {{"master", READ_FROM_MASTER}, {"nearest", READ_FROM_NEAREST}, {0}};
 static const struct choice denials[] = {{"refuse", DENY_REFUSE}, {"drop", DENY_DROP}, {0}};
 static const struct choice rebind_ways[] = {{"auto", REBIND_AUTO}, {"yes", REBIND_YES}, {"no", REBIND_NO}, {0}};
 static const struct choice single_labels[] = {
@@ -449,6 +450,14 @@ const struct option options[] = {
      .help =
          "The servers of store.servers belong to a cluster: some of its nodes are enough, the others are found. Its "
          "slots are followed when they move, and when another server takes over."},
+    {.key = "store.read-from",
+     .type = OPTION_CHOICE,
+     IN(store.read_from),
+     .choices = reads,
+     .unset = "master",
+     .help =
+         "Which server of a cluster is asked for a value: the master of its slot, or with nearest that master or one of "
+         "its replicas, by the lowest measured response time. A value that was just stored may be missing on a replica."},
     {.key = "store.node-ports",
      .type = OPTION_TEXTS,
      IN_LIST(store.node_ports, store.node_port_count),

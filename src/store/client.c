@@ -96,9 +96,9 @@ static void get_ask(struct store_get *get, struct bytes material)
         struct store_place *place = store_place_of(store, get->name[i]);
         if (!place)
             continue;
-        struct node *node = place->node;
-        node_wake(node);
+        node_wake(place->node);
         fleet_poll(store, place, now_ms);
+        struct node *node = store->topology->reader_of ? store->topology->reader_of(store, place) : place->node;
         enum health_use use =
             node_is_ready(node) ? health_use(&node->health, now_ms, node_owes(node, now_ms)) : HEALTH_LEAVE;
         struct store_command *request = use == HEALTH_LEAVE ? NULL : ask_node(store, node, get->name[i], use);

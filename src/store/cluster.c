@@ -7,10 +7,15 @@
  * once a second. MOVED also changes the map at once, for one slot. Commands that are redirected are repeated there, twice at
  * most.
  *
- * Invariant: an element of `owner` is NOBODY or the index of a place. */
+ * With store.read-from: nearest the replicas are places, too, and READONLY is sent to all: then a replica gives values of its
+ * master's slots. Gets and probes measure which server of a shard responds first. Everything but a GET goes to the master.
+ *
+ * Invariants: an element of `owner` is NOBODY or the index of a place; `master` and `reader` of a place are nodes of places,
+ * and are set anew before a place is dropped. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "fleet.h"
@@ -21,6 +26,7 @@ enum {
     MAP_EACH_MS = 1000,
     MAP_LATEST_MS = 8000, /* after failures */
     NOBODY = 0xff,
+    PROBE_EACH_MS = 5000, /* while values are asked for */
     COPIES = FLEET_COPIES_MOST,
 };
 
@@ -72,7 +78,9 @@ struct cluster {
     bool read; /* a map was taken */
     struct node *asked;
     unsigned turn; /* the place to ask next */
-    uint64_t asked_ms, pause_ms;
+    uint64_t asked_ms, pause_ms, probed_ms;
+    unsigned probes; /* without a reply */
+    bool probe_due;  /* a value was asked for after the latest probe */
     uint16_t tags[COPIES];
     struct slot_map map; /* being read */
 };
@@ -202,6 +210,20 @@ static void begin_serving(struct store *store, struct store_place *place, bool s
     node_wake(place->node);
 }
 
+/* Replicas of masters that are used, as far as there is room for them. */
+static void learn_replicas(struct store *store, struct node *teller, struct node *const masters[SLOT_MASTERS])
+{
+    const struct slot_map *map = &store->cluster->map;
+    for (unsigned i = 0; store->setup->nearest && i < map->replica_count; i++) {
+        struct node *master = masters[map->replica[i].master];
+        struct store_place *place = master ? learn(store, teller, &map->replica[i].server) : NULL;
+        if (!place || place->named) /* a master as well, or the replica of another one */
+            continue;
+        place->named = true;
+        place->master = master;
+    }
+}
+
 /* A master whose slots all went to others has failed as well. */
 static void change_owners(struct store *store, struct node *const masters[SLOT_MASTERS])
 {
@@ -210,16 +232,85 @@ static void change_owners(struct store *store, struct node *const masters[SLOT_M
         struct store_place *place = &store->places[i];
         served[i] = place->serves;
         place->serves = false;
-        place->role = place->named ? "empty" : "contact";
+        place->role = place->master ? "replica" : place->named ? "empty" : "contact";
     }
     assign_slots(store, masters);
     for (size_t i = 0; i < store->place_count; i++) {
         struct store_place *place = &store->places[i];
-        if (place->serves)
+        if (place->serves || place->master)
             begin_serving(store, place, served[i]);
         else if (served[i])
             store_count(store, COUNTER_store_failovers);
     }
+}
+
+/* --- the nearest server --- */
+
+/* A replica that is not clearly nearer is not worth a change. */
+static bool is_nearer(const struct node *node, const struct node *than)
+{
+    return node_is_ready(node) && node->rtt_us > 0 &&
+           (!node_is_ready(than) || (than->rtt_us > 0 && node->rtt_us + node->rtt_us / 4 < than->rtt_us));
+}
+
+static void choose_readers(struct store *store)
+{
+    for (size_t i = 0; store->setup->nearest && i < store->place_count; i++) {
+        struct store_place *place = &store->places[i];
+        struct node *best = place->reader && node_is_ready(place->reader) ? place->reader : place->node;
+        if (is_nearer(place->node, best))
+            best = place->node;
+        for (size_t j = 0; j < store->place_count; j++)
+            if (store->places[j].master == place->node && is_nearer(store->places[j].node, best))
+                best = store->places[j].node;
+        place->reader = best == place->node ? NULL : best;
+    }
+}
+
+static void probed(struct store_command *request, const struct resp_reply *reply)
+{
+    struct store *store = store_of(request->node);
+    if (reply)
+        node_note_rtt(request->node, clock_us() - request->sent_us);
+    if (--store->cluster->probes == 0)
+        choose_readers(store);
+}
+
+/* Servers that are read from are measured by that, too. */
+static uint64_t probe(struct store *store, uint64_t now_ms)
+{
+    struct cluster *cluster = store->cluster;
+    if (!store->setup->nearest || !cluster->probe_due)
+        return LOOP_NEVER;
+    if (now_ms < cluster->probed_ms + PROBE_EACH_MS)
+        return cluster->probed_ms + PROBE_EACH_MS;
+    cluster->probed_ms = now_ms;
+    cluster->probe_due = false;
+    for (size_t i = 0; i < store->place_count; i++) {
+        struct node *node = store->places[i].node;
+        struct store_command *request = node_command(node, (struct bytes[]){store_bytes_of("PING")}, 1);
+        if (request) {
+            request->done = probed;
+            cluster->probes++;
+        } else if (store->places[i].master) {
+            node_wake(node);
+        }
+    }
+    return LOOP_NEVER;
+}
+
+static struct node *reader_of(struct store *store, struct store_place *place)
+{
+    struct node *reader = place->reader;
+    uint64_t now_ms = loop_now(store->owner.loop);
+    if (!store->cluster->probe_due && store->setup->nearest) {
+        store->cluster->probe_due = true;
+        loop_wake_by(store->owner.loop, store->cluster->probed_ms + PROBE_EACH_MS);
+    }
+    return reader && node_is_ready(reader) && reader->health.alone_until_ms == 0 &&
+                   node_owes(reader, now_ms) < HEALTH_SILENT_MS
+               ? reader
+               : place->node;
 }
 
 /* Uses a map that was read. */
@@ -227,19 +318,24 @@ static void use_map(struct store *store, struct node *teller)
 {
     struct cluster *cluster = store->cluster;
     struct node *masters[SLOT_MASTERS];
-    for (size_t i = 0; i < store->place_count; i++)
-        store->places[i].named = false;
+    for (size_t i = 0; i < store->place_count; i++) {
+        struct store_place *place = &store->places[i];
+        place->named = false;
+        place->master = place->reader = NULL;
+    }
     for (unsigned i = 0; i < cluster->map.count; i++) {
         struct store_place *place = learn(store, teller, &cluster->map.master[i]);
         masters[i] = place ? place->node : NULL;
         if (place)
             place->named = true;
     }
+    learn_replicas(store, teller, masters);
     drop_others(store);
     change_owners(store, masters);
     cluster->read = true;
     cluster->pause_ms = MAP_EACH_MS;
     loop_wake_by(store->owner.loop, loop_now(store->owner.loop)); /* the place that listens may be gone */
+    choose_readers(store);
     store_count(store, COUNTER_store_maps);
 }
 
@@ -336,12 +432,14 @@ static void mind_contacts(struct store *store)
 static uint64_t check(struct store *store, uint64_t now_ms)
 {
     struct cluster *cluster = store->cluster;
-    uint64_t next_ms = LOOP_NEVER;
+    uint64_t next_ms = probe(store, now_ms);
     mind_contacts(store);
     if (cluster->state != WANTED)
         return next_ms;
-    if (now_ms < cluster->asked_ms + cluster->pause_ms)
-        return cluster->asked_ms + cluster->pause_ms;
+    if (now_ms < cluster->asked_ms + cluster->pause_ms) {
+        uint64_t ask_ms = cluster->asked_ms + cluster->pause_ms;
+        return ask_ms < next_ms ? ask_ms : next_ms;
+    }
     ask_next(store);
     for (size_t i = 0; cluster->state == WANTED && i < store->place_count; i++) {
         struct node *node = store->places[i].node;
@@ -360,6 +458,9 @@ static bool refused(struct node *node, struct store_command *request, const stru
     struct slot_redirect redirect;
     if (resp_begins(error, &error->items[0], "CLUSTERDOWN"))
         happens(store, DOUBTED);
+    for (size_t i = 0; i < store->place_count; i++)
+        if (store->places[i].reader == node) /* until the next probe */
+            store->places[i].reader = NULL;
     if (!slot_redirect_read(&redirect, error))
         return false;
     store_count(store, redirect.ask ? COUNTER_store_asks : COUNTER_store_moved);
@@ -387,11 +488,27 @@ static void lost(struct node *node)
     happens(store_of(node), DOUBTED);
 }
 
+static void readonly_replied(struct store_command *request, const struct resp_reply *reply)
+{
+    if (reply && reply->items[0].type == RESP_ERROR)
+        node_fail(request->node, reply);
+    else if (reply)
+        node_greeted(request->node);
+}
+
+static int greet(struct node *node)
+{
+    int status = node->setup->nearest
+                     ? node_greet(node, (struct bytes[]){store_bytes_of("READONLY")}, 1, readonly_replied, 0)
+                     : 0;
+    return status == 0 ? fleet_greet(node) : status;
+}
+
 static const struct node_role cluster_role = {.label = "",
                                               .meanwhile = "queries are answered without it",
                                               .counted = true,
                                               .keeps = true,
-                                              .greet = fleet_greet,
+                                              .greet = greet,
                                               .ready = ready,
                                               .lost = lost,
                                               .refused = refused};
@@ -460,7 +577,8 @@ static bool has_copy(struct store *store, const struct store_place *place, unsig
 {
     char text[8];
     int len = snprintf(text, sizeof text, "%u", tag_of(store, copy));
-    return place_of_slot(store, slot_of((struct bytes){(const uint8_t *)text, (size_t)len})) == place;
+    const struct store_place *owner = place_of_slot(store, slot_of((struct bytes){(const uint8_t *)text, (size_t)len}));
+    return owner && (owner == place || owner->node == place->master);
 }
 
 static void end(struct store *store)
@@ -471,6 +589,7 @@ static void end(struct store *store)
 
 const struct topology topology_cluster = {.begin = begin,
                                           .place_of = place_of,
+                                          .reader_of = reader_of,
                                           .check = check,
                                           .end = end,
                                           .tag_of = tag_of,

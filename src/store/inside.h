@@ -46,6 +46,8 @@ struct store_place {
     const char *role;     /* in reports */
     bool serves;          /* it has entries */
     bool named;           /* by the latest map of a cluster */
+    struct node *master;  /* of a replica in a cluster, else NULL */
+    struct node *reader;  /* of a master whose entries are read from a replica, else NULL */
 };
 
 enum { STORE_PLACES = 64 };

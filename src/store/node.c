@@ -247,6 +247,7 @@ static void begin_anew(struct node *node)
     tls_tickets_clear(&node->tickets);
     node->health = (struct store_health){.pause_ms = 0};
     memset(&node->latency, 0, sizeof node->latency);
+    node->rtt_us = 0;
     node->moved = false;
     node->failures = 0;
     node->retry_ms = 0;
@@ -291,6 +292,7 @@ static void take_latency(struct node *node, const struct store_command *request)
     struct node_owner *owner = node->owner;
     uint64_t us = clock_us() - request->sent_us;
     histogram_add(&node->latency, us / 10, 1);
+    node_note_rtt(node, us);
     if (us / 1000 <= owner->patience_ms)
         health_note_in_time(&node->health, loop_now(owner->loop), request->tried);
     else if (request->tried)

@@ -94,6 +94,7 @@ struct node {
     uint64_t polled_ms;                             /* when the list of flushes was last asked for */
     int error;                                      /* why it is not ready; 0: unknown, or none */
     char refusal[120];                              /* what the server replied to the greeting; "" */
+    uint64_t rtt_us;                                /* smoothed, of gets and node_note_rtt; 0: unknown */
     struct histogram latency;                       /* of gets, tens of microseconds */
 };
 
@@ -132,6 +133,11 @@ void node_fail(struct node *node, const struct resp_reply *error);
 void node_refuse(struct node *node, const char *why);
 /* Ends connections that are silent. Returns the next deadline. */
 uint64_t node_check(struct node *node, uint64_t now_ms);
+/* A reply took this time. */
+static inline void node_note_rtt(struct node *node, uint64_t us)
+{
+    node->rtt_us = node->rtt_us ? (7 * node->rtt_us + us) / 8 : us;
+}
 /* Writes what was given; the owner's flush hook calls it. */
 void nodes_flush(struct node_owner *owner);
 

@@ -217,7 +217,7 @@ static int digest_trust(struct buffer *all, const struct tls_trust *trust)
 
 static int digest_parts(struct buffer *all, const struct store_setup *setup)
 {
-    const uint64_t numbers[] = {setup->patience_ms, setup->write_queue, setup->warm_names, setup->kind};
+    const uint64_t numbers[] = {setup->patience_ms, setup->write_queue, setup->warm_names, setup->kind, setup->nearest};
     int status = buffer_append(all, &setup->keys, sizeof setup->keys);
     if (status == 0)
         status = buffer_append(all, numbers, sizeof numbers);
@@ -262,6 +262,7 @@ static void note_terms(struct store_setup *setup, const struct config *config)
     }
     if (config->store.cluster)
         setup->kind = STORE_CLUSTER;
+    setup->nearest = config->store.cluster && config->store.read_from == READ_FROM_NEAREST;
     for (size_t i = 0; i < config->store.node_port_count && i < STORE_PORT_RANGES; i++)
         if (config_store_ports(config->store.node_ports[i], &setup->ports[i].low, &setup->ports[i].high) == 0)
             setup->port_ranges = (unsigned)i + 1;

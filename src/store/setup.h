@@ -32,6 +32,7 @@ struct store_setup {
     size_t write_queue;
     uint32_t warm_names;
     enum store_kind kind;
+    bool nearest;      /* values are read from replicas, too */
     char sentinel[65]; /* the name of the master */
     struct store_login login, sentinel_login;
     char tls_name[256];            /* "": the name or address of each server */

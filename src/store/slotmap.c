@@ -77,11 +77,15 @@ static uint16_t port_of(const struct resp_reply *reply, uint32_t at)
 
 /* --- maps --- */
 
+static bool is_same(const struct slot_server *a, const struct slot_server *b)
+{
+    return strcmp(a->host, b->host) == 0 && a->port == b->port && a->tls_port == b->tls_port;
+}
+
 static int add_master(struct slot_map *map, const struct slot_server *server, uint8_t *index)
 {
     for (unsigned i = 0; i < map->count; i++)
-        if (strcmp(map->master[i].host, server->host) == 0 && map->master[i].port == server->port &&
-            map->master[i].tls_port == server->tls_port) {
+        if (is_same(&map->master[i], server)) {
             *index = (uint8_t)i;
             return 0;
         }
@@ -106,20 +110,30 @@ static int add_range(struct slot_map *map, const struct resp_reply *reply, uint3
     return 0;
 }
 
+static void add_replica(struct slot_map *map, const struct slot_server *server, uint8_t master)
+{
+    for (unsigned i = 0; i < map->replica_count; i++)
+        if (is_same(&map->replica[i].server, server))
+            return;
+    if (map->replica_count < SLOT_REPLICAS)
+        map->replica[map->replica_count++] = (struct slot_replica){.server = *server, .master = master};
+}
+
 static void begin_map(struct slot_map *map)
 {
-    map->count = 0;
+    map->count = map->replica_count = 0;
     memset(map->owner, SLOT_NOBODY, sizeof map->owner);
 }
 
 /* --- CLUSTER SHARDS --- */
 
-static bool read_node(struct slot_server *out, const struct resp_reply *reply, uint32_t node)
+static bool read_node(struct slot_server *out, const struct resp_reply *reply, uint32_t node, const char *role_wanted)
 {
     uint32_t role = find(reply, node, "role"), health = find(reply, node, "health"),
              endpoint = find(reply, node, "endpoint"), ip = find(reply, node, "ip");
-    if (role == 0 || !is_word(reply, role, "master") ||
-        (health > 0 && (is_word(reply, health, "fail") || is_word(reply, health, "failed"))))
+    if (role == 0 || !is_word(reply, role, role_wanted) ||
+        (health > 0 &&
+         (is_word(reply, health, "fail") || is_word(reply, health, "failed") || is_word(reply, health, "loading"))))
         return false;
     *out = (struct slot_server){.port = port_of(reply, find(reply, node, "port")),
                                 .tls_port = port_of(reply, find(reply, node, "tls-port"))};
@@ -136,22 +150,32 @@ static int read_master(struct slot_server *out, const struct resp_reply *reply, 
     if (nodes == 0 || reply->items[nodes].type != RESP_ARRAY)
         return ERROR_MALFORMED;
     for (uint32_t at = nodes + 1; at < reply->items[nodes].after; at = reply->items[at].after)
-        if (read_node(out, reply, at))
+        if (read_node(out, reply, at, "master"))
             return 1;
     return 0;
 }
 
+static void read_replicas(struct slot_map *map, const struct resp_reply *reply, uint32_t nodes, uint8_t master)
+{
+    struct slot_server server;
+    for (uint32_t at = nodes + 1; at < reply->items[nodes].after; at = reply->items[at].after)
+        if (read_node(&server, reply, at, "replica"))
+            add_replica(map, &server, master);
+}
+
 static int read_shard(struct slot_map *map, const struct resp_reply *reply, uint32_t shard)
 {
-    uint32_t slots = find(reply, shard, "slots");
+    uint32_t slots = find(reply, shard, "slots"), nodes = find(reply, shard, "nodes");
     struct slot_server server;
     uint8_t master = SLOT_NOBODY;
-    int status = read_master(&server, reply, find(reply, shard, "nodes"));
+    int status = read_master(&server, reply, nodes);
     if (status <= 0)
         return status;
     if (slots == 0 || reply->items[slots].type != RESP_ARRAY || reply->items[slots].len % 2 != 0)
         return ERROR_MALFORMED;
     status = add_master(map, &server, &master);
+    if (status == 0)
+        read_replicas(map, reply, nodes, master);
     uint32_t end = reply->items[slots].after;
     for (uint32_t at = slots + 1; status == 0 && at < end;) {
         uint32_t last = reply->items[at].after;
@@ -174,6 +198,17 @@ int slot_map_shards(struct slot_map *out, const struct resp_reply *reply)
 
 /* --- CLUSTER SLOTS --- */
 
+/* Host and port are the first elements. */
+static bool read_address(struct slot_server *out, const struct resp_reply *reply, uint32_t node)
+{
+    if (reply->items[node].type != RESP_ARRAY || reply->items[node].len < 2)
+        return false;
+    uint32_t host = node + 1, port = reply->items[host].after;
+    *out = (struct slot_server){.port = port_of(reply, port), .tls_port = port_of(reply, port)};
+    (void)take_host(out->host, reply, host);
+    return out->port > 0;
+}
+
 static int read_range(struct slot_map *map, const struct resp_reply *reply, uint32_t range)
 {
     uint8_t master = SLOT_NOBODY;
@@ -182,14 +217,13 @@ static int read_range(struct slot_map *map, const struct resp_reply *reply, uint
         return ERROR_MALFORMED;
     uint32_t from = range + 1, to = reply->items[from].after;
     uint32_t node = to < end ? reply->items[to].after : end;
-    if (node >= end || reply->items[node].type != RESP_ARRAY || reply->items[node].len < 2)
-        return ERROR_MALFORMED;
-    uint32_t host = node + 1, port = reply->items[host].after;
-    struct slot_server server = {.port = port_of(reply, port), .tls_port = port_of(reply, port)};
-    (void)take_host(server.host, reply, host);
-    if (server.port == 0)
+    struct slot_server server;
+    if (node >= end || !read_address(&server, reply, node))
         return ERROR_MALFORMED;
     int status = add_master(map, &server, &master);
+    for (uint32_t at = reply->items[node].after; status == 0 && at < end; at = reply->items[at].after)
+        if (read_address(&server, reply, at))
+            add_replica(map, &server, master);
     return status == 0 ? add_range(map, reply, from, to, master) : status;
 }
 

@@ -13,7 +13,8 @@
 
 enum {
     SLOTS = 16384,
-    SLOT_MASTERS = 48, /* a map with more of them is refused */
+    SLOT_MASTERS = 48,  /* a map with more of them is refused */
+    SLOT_REPLICAS = 48, /* further ones are left out */
     SLOT_NOBODY = 0xff,
     SLOT_HOST = 256,
 };
@@ -31,6 +32,11 @@ struct slot_server {
 struct slot_map {
     unsigned count;
     struct slot_server master[SLOT_MASTERS];
+    unsigned replica_count;
+    struct slot_replica {
+        struct slot_server server;
+        uint8_t master;
+    } replica[SLOT_REPLICAS];
     uint8_t owner[SLOTS]; /* index of a master, or SLOT_NOBODY */
 };
 

@@ -13,6 +13,8 @@ struct topology {
     int (*begin)(struct store *store, const struct store_setup *setup);
     /* The place that has the entry of this name. NULL: none is known now. */
     struct store_place *(*place_of)(struct store *store, const uint8_t name[SEAL_NAME]);
+    /* The connection to read from, for a place that has an entry. NULL: its own. */
+    struct node *(*reader_of)(struct store *store, struct store_place *place);
     /* Follows changes of the servers; returns the next deadline. NULL: there are none. */
     uint64_t (*check)(struct store *store, uint64_t now_ms);
     /* Reports on servers that have no entries, at most `room`; returns their number. NULL: there are none. */

@@ -95,8 +95,8 @@ class Redis(Process):
         """The keys of stored responses."""
         return sorted(key for key in self("KEYS", "dotstub:*") if b"{" not in key and self("TYPE", key) != b"zset")
 
-    def info(self, name):
-        for line in self("INFO").decode().splitlines():
+    def info(self, name, section="default"):
+        for line in self("INFO", section).decode().splitlines():
             if line.startswith(name + ":"):
                 return line.split(":", 1)[1]
         raise KeyError(name)

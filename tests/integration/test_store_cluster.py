@@ -211,6 +211,39 @@ def test_a_replica_takes_over(make_cluster, make_replica):
 
 
 @pytest.mark.whole
+def test_values_are_read_from_the_nearest_server(make_cluster, make_replica, make_daemon, server, public_path, cleanup):
+    """The first master is far away."""
+    cluster = make_cluster(replica=True)
+    far, near = cluster.nodes[0], cluster.nodes[3]
+    eventually(lambda: near.info("master_link_status") == "up")
+    first = make_replica(cluster)
+    names = [f"n{number}.example" for number in range(60)]
+    for name in names:
+        ask_truly(first, name)
+    copies = lambda: [key for key in near("KEYS", "dotstub:*") if b"{" not in key]
+    eventually(lambda: len(cluster.keys()) == 60 and len(copies()) == len(far.keys()) > 5)
+    relay = Relay(far.port)
+    cleanup.callback(relay.stop)
+    relay.delay = 0.03
+    far("CONFIG", "SET", "cluster-announce-port", relay.port)
+    eventually(lambda: all(b"%d@" % relay.port in node("CLUSTER", "NODES") for node in cluster.nodes))
+    store = settings(cluster, public_path, cluster.nodes[1:2], **{"read-from": "nearest"})
+    store["node-ports"] += [relay.port]
+    daemon = make_daemon(server, store=store)
+    reads = lambda: int(re.search(r"calls=(\d+)", near.info("cmdstat_get", "commandstats")).group(1)) if b"cmdstat_get:" in near("INFO", "commandstats") else 0
+    eventually(lambda: ask_truly(daemon, f"x{time.monotonic()}.example") and reads() > 5, 30)
+    before, answered = reads(), count(daemon, "store_hits")
+    server.forget()
+    for name in names:
+        ask_truly(daemon, name)
+    assert reads() - before >= len(far.keys()) // 3
+    assert not server.queries and count(daemon, "store_hits") == answered + 60
+    roles = {one["server"]: one["role"] for one in json.loads(ctl(daemon, "--json", "status"))["store"]["servers"]}
+    assert roles[near.where] == "replica" and roles[relay.where] == "master"
+    assert count(daemon, "store_moved") == count(daemon, "queries_failed") == 0
+
+
+@pytest.mark.whole
 def test_a_server_without_a_replica_is_lost(make_cluster, make_replica, server):
     cluster = make_cluster()
     first = make_replica(cluster, patience="20ms")

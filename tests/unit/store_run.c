@@ -71,7 +71,11 @@ struct store_setup *run_setup(enum store_kind kind, unsigned count, unsigned fir
 
 void run_start(enum store_kind kind, unsigned count, unsigned first_port)
 {
-    struct store_setup *setup = run_setup(kind, count, first_port);
+    run_start_with(run_setup(kind, count, first_port));
+}
+
+void run_start_with(struct store_setup *setup)
+{
     assert_int_equal(store_new(&run_store, &run_loop, &run_counters, setup, &ops, NULL, true), 0);
     store_setup_unref(setup);
     run_pass(2);

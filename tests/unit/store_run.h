@@ -16,6 +16,8 @@ int run_end(void **state);
 struct store_setup *run_setup(enum store_kind kind, unsigned count, unsigned first_port);
 /* Opens run_store with it, which leads. */
 void run_start(enum store_kind kind, unsigned count, unsigned first_port);
+/* The same, with this setup, which is released. */
+void run_start_with(struct store_setup *setup);
 /* Time passes, and deadlines run each millisecond. */
 void run_pass(uint64_t ms);
 uint64_t run_counted(enum counter which);

@@ -61,6 +61,9 @@ static void shards(void **state)
                         SHARD("*0\r\n", "*1\r\n" NODE("7004", BULK(0, ""), MASTER, FINE))),
         0);
     assert_int_equal(map.count, 3);
+    assert_int_equal(map.replica_count, 1);
+    assert_int_equal(map.replica[0].server.port, 7001);
+    assert_int_equal(map.replica[0].master, 0);
     assert_string_equal(map.master[0].host, "127.0.0.1");
     assert_int_equal(map.master[0].port, 7002);
     assert_int_equal(map.master[0].tls_port, 0);
@@ -146,6 +149,21 @@ static void too_many_masters(void **state)
     }
 }
 
+/* Further replicas are left out. */
+static void too_many_replicas(void **state)
+{
+    (void)state;
+    static char text[65536];
+    int len =
+        snprintf(text, sizeof text,
+                 "*1\r\n*4\r\n" BULK(5, "slots") "*0\r\n" BULK(5, "nodes") "*%u\r\n" NODE("7000", HOST, MASTER, FINE),
+                 SLOT_REPLICAS + 10);
+    for (unsigned i = 1; i < SLOT_REPLICAS + 10; i++)
+        len += snprintf(text + len, sizeof text - (size_t)len, NODE("%u", HOST, BULK(7, "replica"), FINE), 7000 + i);
+    assert_int_equal(read_as(slot_map_shards, text), 0);
+    assert_int_equal(map.replica_count, SLOT_REPLICAS);
+}
+
 static void ranges(void **state)
 {
     (void)state;
@@ -161,6 +179,8 @@ static void ranges(void **state)
     assert_int_equal(map.owner[30], 0);
     assert_int_equal(map.master[1].port, 7002);
     assert_string_equal(map.master[1].host, "");
+    assert_int_equal(map.replica_count, 1);
+    assert_int_equal(map.replica[0].server.port, 7009);
     static const char *const hostile[] = {
         "+OK\r\n",
         "*1\r\n:1\r\n",
@@ -242,6 +262,7 @@ int main(void)
         cmocka_unit_test(a_node_without_a_name_has_an_address),
         cmocka_unit_test(hostile_shards),
         cmocka_unit_test(too_many_masters),
+        cmocka_unit_test(too_many_replicas),
         cmocka_unit_test(ranges),
         cmocka_unit_test(redirections),
     };

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include "base/clock.h"
 #include "dns/codes.h"
 #include "store/slotmap.h"
 #include "store_run.h"
@@ -314,6 +315,166 @@ static void contacts_that_are_not_named_rest(void **state)
     assert_int_equal(node(7008)->state, NODE_CONNECTING);
 }
 
+/* --- the nearest server --- */
+
+/* Masters at 7001 and 7002, of which the first one has the replicas 7003 and 7004; 7002 is also told as a replica. */
+static const char *map_with_replicas(void)
+{
+    static const unsigned ports[][4] = {{7001, 7003, 7004, 7002}, {7002}};
+    map_text[0] = '\0';
+    add("*2\r\n");
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned count = i == 0 ? 4 : 1;
+        add("*4\r\n$5\r\nslots\r\n*2\r\n:%u\r\n:%u\r\n$5\r\nnodes\r\n*%u\r\n", i * SLOTS / 2, (i + 1) * SLOTS / 2 - 1,
+            count);
+        for (unsigned n = 0; n < count; n++) {
+            const char *role = n == 0 ? "master" : "replica";
+            add("*6\r\n$4\r\nport\r\n:%u\r\n$8\r\nendpoint\r\n$9\r\n127.0.0.1\r\n$4\r\nrole\r\n$%zu\r\n%s\r\n",
+                ports[i][n], strlen(role), role);
+        }
+    }
+    return map_text;
+}
+
+static void reply_all(const char *verb, const char *reply)
+{
+    for (unsigned i = 0; i < fake_sent_count; i++)
+        if (fake_sent[i].command && fake_has(&fake_sent[i], 0, verb))
+            fake_reply(&fake_sent[i], reply);
+}
+
+/* Connects all, each of which is told READONLY. */
+static void connect_readers(void)
+{
+    for (unsigned i = 0; fake_node(i); i++)
+        if (fake_node(i)->state == NODE_CONNECTING)
+            fake_node_connect(fake_node(i));
+    reply_all("READONLY", "+OK\r\n");
+    settle();
+}
+
+/* The server that is asked for a key of the first master. */
+static struct node *read_at(void)
+{
+    for (unsigned i = 0; i < 20; i++) {
+        struct key key;
+        unsigned slot;
+        struct store_get *one = get(i, &key);
+        struct fake_command *command = asked(&slot);
+        command->answered = true;
+        store_forget(one);
+        if (slot < SLOTS / 2)
+            return command->node;
+    }
+    fail();
+    return NULL;
+}
+
+static void measure(uint64_t master_us, uint64_t first_us, uint64_t second_us)
+{
+    run_pass(5001);
+    node(7001)->rtt_us = master_us;
+    node(7003)->rtt_us = first_us;
+    node(7004)->rtt_us = second_us;
+    for (unsigned i = 0; i < fake_sent_count; i++)
+        if (fake_has(&fake_sent[i], 0, "PING") && fake_sent[i].command) {
+            fake_sent[i].command->sent_us = clock_us() - (fake_sent[i].node == node(7003)   ? first_us
+                                                          : fake_sent[i].node == node(7004) ? second_us
+                                                                                            : master_us);
+            fake_reply(&fake_sent[i], "+PONG\r\n");
+        }
+    fake_nodes_forget_answered();
+}
+
+static void begin_nearest(void)
+{
+    struct store_setup *setup = run_setup(STORE_CLUSTER, 1, 7001);
+    setup->nearest = true;
+    run_start_with(setup);
+    connect_readers();
+    fake_reply(open_command("CLUSTER", NULL), map_with_replicas());
+    run_pass(2);
+    connect_readers();
+    assert_int_equal(run_store->place_count, 4);
+    assert_true(node_is_ready(node(7003)) && node_is_ready(node(7004)));
+}
+
+static void values_are_read_from_the_nearest(void **state)
+{
+    (void)state;
+    struct key key;
+    unsigned slot;
+    begin_nearest();
+    assert_ptr_equal(read_at(), node(7001)); /* nothing is measured yet */
+    measure(10000, 5000, 1000);
+    assert_ptr_equal(read_at(), node(7004));
+    measure(10000, 900, 1000);
+    assert_ptr_equal(read_at(), node(7004)); /* not worth a change */
+    measure(10000, 100, 1000);
+    assert_ptr_equal(read_at(), node(7003));
+    struct store_get *one = get(0, &key);
+    fake_reply_type(asked(&slot), RESP_NIL);
+    struct fake_command *lease = open_command("SET", NULL);
+    assert_ptr_equal(lease->node, node(slot < SLOTS / 2 ? 7001 : 7002));
+    lease->answered = true;
+    store_forget(one);
+    measure(100, 5000, 5000);
+    assert_ptr_equal(read_at(), node(7001));
+    run_pass(5001);
+    unsigned pings = count_of("PING", NULL);
+    run_pass(20000);
+    assert_int_equal(count_of("PING", NULL), pings); /* nobody asks */
+}
+
+static void the_master_is_read_when_a_replica_is_not_there(void **state)
+{
+    (void)state;
+    struct key key;
+    unsigned slot;
+    begin_nearest();
+    (void)read_at();
+    measure(10000, 1000, 20000);
+    assert_ptr_equal(read_at(), node(7003));
+    node(7003)->health.alone_until_ms = UINT64_MAX;
+    assert_ptr_equal(read_at(), node(7001));
+    node(7003)->health.alone_until_ms = 0;
+    assert_ptr_equal(read_at(), node(7003));
+    fake_node_lose(node(7003));
+    assert_ptr_equal(read_at(), node(7001));
+    run_pass(5001);
+    connect_readers();
+    (void)read_at();
+    measure(10000, 1000, 20000);
+    assert_ptr_equal(read_at(), node(7003));
+    for (unsigned i = 0; i < 20; i++) {
+        struct store_get *one = get(i, &key);
+        struct fake_command *command = asked(&slot);
+        store_forget(one);
+        fake_reply(command, "-MASTERDOWN Link with MASTER is down\r\n");
+    }
+    assert_ptr_equal(read_at(), node(7001));
+}
+
+static void a_replica_becomes_the_master(void **state)
+{
+    (void)state;
+    begin_nearest();
+    (void)read_at();
+    measure(10000, 1000, 20000);
+    fake_node_lose(node(7001));
+    run_pass(1100);
+    map_text[0] = '\0';
+    add("*2\r\n");
+    add_shard(0, SLOTS / 2 - 1, "127.0.0.1", 7003);
+    add_shard(SLOTS / 2, SLOTS - 1, "127.0.0.1", 7002);
+    fake_reply(open_command("CLUSTER", NULL), map_text);
+    run_pass(2);
+    connect_readers();
+    assert_ptr_equal(read_at(), node(7003));
+    assert_null(node(7004));
+    assert_int_equal(run_counted(COUNTER_store_failovers), 1);
+}
+
 /* --- redirections --- */
 
 static void moved(void **state)
@@ -580,6 +741,9 @@ int main(void)
         TEST(servers_change),
         TEST(maps_are_asked_for_once_a_second),
         TEST(contacts_that_are_not_named_rest),
+        TEST(values_are_read_from_the_nearest),
+        TEST(the_master_is_read_when_a_replica_is_not_there),
+        TEST(a_replica_becomes_the_master),
         TEST(moved),
         TEST(asking),
         TEST(redirections_end),
