@@ -99,10 +99,9 @@ static void print_upstreams(const json_t *servers, FILE *out)
         fprintf(out, "%s %s: ", is_plain ? "NOT encrypted, for" : "encrypted to",
                 table_field(server, "upstream", name));
         const json_t *best = best_server(servers, upstream);
-        const char *fallback = json_string_value(json_object_get(best, "fallback"));
         print_session(best, out);
-        if (fallback)
-            fprintf(out, "; over HTTPS, because DNS over TLS does not work: %s", fallback);
+        if (json_is_string(json_object_get(best, "fallback")))
+            fprintf(out, "; over HTTPS, because DNS over TLS does not work: %s", table_field(best, "fallback", name));
         fputs(json_is_true(json_object_get(server, "run_time")) ? "; added at run time\n" : "\n", out);
     }
 }

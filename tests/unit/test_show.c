@@ -76,6 +76,29 @@ static void status_is_ten_lines(void **state)
     assert_in_range(lines, 8, 10);
 }
 
+/* A daemon that an attacker controls can reply anything. */
+static void no_text_of_the_daemon_moves_the_cursor(void **state)
+{
+    (void)state;
+    static const char evil[] = "\"x\\u001b]0;y\\u0007\\n\\u009bz\"";
+    static const char *const members[] = {"upstream", "address", "state",      "transport",
+                                          "fallback", "version", "last_error", "last_session"};
+    static const char *const tops[] = {"state", "version", "pid", "listen", "workers", "log_level", "upstream_policy"};
+    char json[4096], servers[2048] = "{";
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        snprintf(servers + strlen(servers), sizeof servers - strlen(servers), "%s\"%s\": %s", i ? ", " : "", members[i],
+                 evil);
+    snprintf(json, sizeof json, "{\"servers\": [%s}], \"why\": [%s], \"hosts\": [{\"host\": %s, \"last_error\": %s}]",
+             servers, evil, evil, evil);
+    for (size_t i = 0; i < sizeof tops / sizeof *tops; i++)
+        snprintf(json + strlen(json), sizeof json - strlen(json), ", \"%s\": %s", tops[i], evil);
+    strcat(json, "}");
+    assert_int_equal(shown(show_status, json), 2);
+    assert_shows("because DNS over TLS does not work: x?]0;y????z");
+    for (const char *at = text; *at; at++)
+        assert_true(*at == '\n' || (*at >= ' ' && *at <= '~'));
+}
+
 static void each_state_has_an_exit_status(void **state)
 {
     (void)state;
@@ -213,6 +236,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(status_is_ten_lines, end),
+        cmocka_unit_test_teardown(no_text_of_the_daemon_moves_the_cursor, end),
         cmocka_unit_test_teardown(each_state_has_an_exit_status, end),
         cmocka_unit_test_teardown(servers_are_a_table, end),
         cmocka_unit_test_teardown(one_record_is_printed_in_full, end),
