@@ -4,7 +4,8 @@
  *
  * A list is replaced only by one that the daemon can use and that has at least half as many names. Beside the list NAME
  * are .NAME.mark, what the server said about its version, and .NAME.new while it is fetched. As root, the files get the
- * owner of the directory that holds block.directory: the daemon's user, if that is its state directory. */
+ * owner of the directory that holds block.directory (the daemon's user, if that is its state directory), or of
+ * block.directory itself. Other users may still be able to write there, so no symbolic link is followed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -15,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/errors.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "blockfetch.h"
@@ -38,10 +40,21 @@ struct update {
 
 /* --- marks --- */
 
+static FILE *open_mark(const struct update *update)
+{
+    int fd = access(update->path, F_OK) == 0
+                 ? open(update->mark_path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+                 : -1;
+    FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+    if (fd >= 0 && !file)
+        close(fd);
+    return file;
+}
+
 /* Two lines: ETag, Last-Modified. They are of the list only as long as it is there. */
 static void read_mark(const struct update *update, struct fetch *fetch)
 {
-    FILE *file = access(update->path, F_OK) == 0 ? fopen(update->mark_path, "re") : NULL;
+    FILE *file = open_mark(update);
     char *const lines[] = {fetch->etag, fetch->modified};
     for (size_t i = 0; file && i < 2; i++) {
         if (!fgets(lines[i], FETCH_MARK, file))
@@ -52,13 +65,13 @@ static void read_mark(const struct update *update, struct fetch *fetch)
         fclose(file);
 }
 
+/* Without a mark the next update fetches the whole list. */
 static void write_mark(const struct update *update, const struct fetch *fetch)
 {
-    FILE *file = fopen(update->mark_path, "we");
-    if (!file)
-        return; /* the next update fetches the whole list */
-    fprintf(file, "%s\n%s\n", fetch->etag, fetch->modified);
-    fclose(file);
+    char text[2 * FETCH_MARK + 2];
+    int len = snprintf(text, sizeof text, "%s\n%s\n", fetch->etag, fetch->modified);
+    if (file_replace(update->mark_path, text, (size_t)len, 0644, false) < 0)
+        (void)unlink(update->mark_path);
 }
 
 /* --- one list --- */
@@ -88,7 +101,7 @@ static bool put_in_place(struct update *update, const struct fetch *fetch)
 {
     if (!is_acceptable(update))
         return false;
-    if (chmod(update->new_path, 0644) < 0 || rename(update->new_path, update->path) < 0) {
+    if (rename(update->new_path, update->path) < 0) {
         snprintf(update->error, sizeof update->error, "block list %s: cannot write %.200s: %s", update->name,
                  update->path, error_text(-errno));
         return false;
@@ -115,7 +128,8 @@ static bool update_list(struct update *update)
     }
     read_mark(update, &fetch);
     enum fetch_result result = fetch_run(&fetch);
-    bool written = fclose(fetch.out) == 0, good = result == FETCH_SAME;
+    bool written = fchmod(fileno(fetch.out), 0644) == 0, good = result == FETCH_SAME;
+    written &= fclose(fetch.out) == 0;
     if (result == FETCH_NEW && written)
         good = put_in_place(update, &fetch);
     else if (result != FETCH_SAME)
@@ -127,17 +141,23 @@ static bool update_list(struct update *update)
 
 /* --- all lists --- */
 
-/* Makes the directory, and becomes its owner's process if this is root. */
-static int enter_directory(const char *directory)
+/* The user who can replace the directory or what is in it; false: only root can. */
+static bool find_owner(const char *directory, struct stat *out)
 {
     char parent[PATH_MAX];
-    struct stat stat_of;
     snprintf(parent, sizeof parent, "%s", directory);
     char *slash = strrchr(parent, '/');
     if (slash && slash > parent)
         *slash = '\0';
-    if (geteuid() == 0 && stat(parent, &stat_of) == 0 && stat_of.st_uid != 0 &&
-        (setgroups(0, NULL) < 0 || setgid(stat_of.st_gid) < 0 || setuid(stat_of.st_uid) < 0))
+    return (stat(parent, out) == 0 && out->st_uid != 0) || (stat(directory, out) == 0 && out->st_uid != 0);
+}
+
+/* Makes the directory, and becomes its owner's process if this is root. */
+static int enter_directory(const char *directory)
+{
+    struct stat owner;
+    if (geteuid() == 0 && find_owner(directory, &owner) &&
+        (setgroups(0, NULL) < 0 || setgid(owner.st_gid) < 0 || setuid(owner.st_uid) < 0))
         return -errno;
     if (mkdir(directory, 0755) < 0 && errno != EEXIST)
         return -errno;

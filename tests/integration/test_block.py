@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Block lists: files in each format, names behind aliases, lists that change under load."""
 import http.server
+import os
+import pwd
+import shutil
 import ssl
 import threading
 
@@ -11,7 +14,7 @@ import pytest
 
 import wire
 import zone
-from daemon import SLACK, run, write_config
+from daemon import SLACK, USER, run, write_config
 from processes import eventually
 from test_control import control
 from test_ctl import call, ctl
@@ -281,7 +284,7 @@ class ListServer:
                 data = outer.content.get(self.path)
                 etag = f'"{zone.hash_of(data)}"' if data is not None else None
                 status = 302 if self.path in outer.redirects else 404 if data is None else 304 if self.headers["If-None-Match"] == etag else 200
-                outer.asked.append((self.path, status))
+                outer.asked.append((self.path, status, self.headers["If-None-Match"]))
                 self.send_response(status)
                 if status == 302:
                     self.send_header("Location", outer.redirects[self.path])
@@ -317,10 +320,10 @@ def lists(certs, cleanup):
 @pytest.fixture
 def make_fetching(make_daemon, server, certs, public_path, lists):
     """A daemon with the list `ads` of the https server, whose name it has from another block list."""
-    def make(path="/ads.txt", name="dns.google", **block):
+    def make(path="/ads.txt", name="dns.google", control=None, **block):
         (public_path / "names").write_text(f"{name} A 127.0.0.1\n")
         (public_path / "state").mkdir()
-        daemon = make_daemon(server, block={
+        daemon = make_daemon(server, control=control or {}, block={
             "lists": [{"file": str(public_path / "names"), "format": "rpz"}, {"name": "ads", "url": f"https://{name}:{lists.port}{path}"}],
             "directory": str(public_path / "state/block"), "ca-file": str(certs.ca_file), **block})
         daemon.directory = public_path / "state/block"
@@ -346,7 +349,7 @@ def test_update_fetches_changed_lists(make_fetching, lists):
     assert daemon.update().stdout == "ads: 10 names\n"
     eventually(lambda: is_blocked(daemon, "n14.ads.example", "ads"))
     assert ask(daemon, "n0.ads.example").answer
-    assert [status for _, status in lists.asked] == [200, 304, 200]
+    assert [status for _, status, _ in lists.asked] == [200, 304, 200]
     assert sorted(path.name for path in daemon.directory.iterdir()) == [".ads.mark", "ads"]
 
 
@@ -366,6 +369,29 @@ def test_a_failed_update_keeps_the_list(make_fetching, lists, server):
     (daemon.directory / "ads").unlink()
     lists.content["/ads.txt"] = names(9)
     assert daemon.update().stdout == "ads: 9 names\n"
+
+
+def test_update_as_root_follows_no_link(make_fetching, lists, certs, public_path):
+    victim = public_path / "victim"
+    victim.write_text("first line\nsecond line\n")
+    victim.chmod(0o600)
+    shutil.copy(certs.ca_file, public_path / "ca.pem")
+    daemon = make_fetching(control={"socket": str(public_path / "control.sock")}, **{"ca-file": str(public_path / "ca.pem")})
+    user = pwd.getpwnam(USER)
+    daemon.directory.mkdir()
+    lists.content["/ads.txt"] = names(10)
+    for owner in user.pw_uid, 0:  # anybody may write to the second one
+        daemon.directory.chmod(0o755 if owner else 0o777)
+        os.chown(daemon.directory, owner, user.pw_gid)
+        for path in daemon.directory.iterdir():
+            path.unlink()
+        (daemon.directory / "ads").write_text(names(10, 5))
+        (daemon.directory / ".ads.mark").symlink_to(victim)
+        done = daemon.update()
+        assert (done.returncode, done.stdout) == (0, "ads: 10 names\n"), done.stderr
+        assert victim.read_text() == "first line\nsecond line\n" and victim.stat().st_mode & 0o777 == 0o600
+        assert lists.asked[-1][2] is None, lists.asked
+        assert (daemon.directory / "ads").stat().st_uid == owner
 
 
 def test_update_trusts_only_its_authorities(make_fetching, lists, certs):
