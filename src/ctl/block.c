@@ -204,6 +204,7 @@ static int update_all(const struct options *options, const struct config *config
         snprintf(update.new_path, sizeof update.new_path, "%.4000s/.%s.new", config->block.directory, update.name);
         snprintf(update.mark_path, sizeof update.mark_path, "%.4000s/.%s.mark", config->block.directory, update.name);
         bool good = update_list(&update);
+        table_make_plain(update.error); /* it may quote the server or the list */
         print_update(&update, good, all, options->json ? NULL : stdout);
         status = good ? status : EXIT_OTHER;
     }

@@ -413,5 +413,8 @@ def test_update_resolves_through_the_daemon(make_fetching, lists, server):
     lists.redirects["/first"] = f"http://dns.google:{lists.port}/ads.txt"
     done = daemon.update()
     assert done.returncode == 1 and "is not a URL with https://" in done.stderr
+    lists.redirects["/first"] = "\x1b]0;pwned\x07"
+    done = daemon.update()
+    assert done.returncode == 1 and "is not a URL" in done.stderr and "\x1b" not in done.stderr, done.stderr
     daemon.stop()
     assert daemon.update().returncode != 0
