@@ -34,7 +34,8 @@ int socket_probe(const struct addr *addr, int type) MUST_CHECK;
 /* True if the machine can create sockets of this family and, for loopback addresses, has the address. If that is
  * unknown (no descriptor left) true, so that binding reports the error. */
 bool socket_family_works(const struct addr *addr);
-/* The process that holds the port of `addr`, read from /proc: "pid 123 (unbound)" in `out`, or "" if unknown. */
+/* The process that holds the port of `addr`, read from /proc: "pid 123 (unbound)" in `out`, or "" if unknown. Each byte of
+ * its name but printable ASCII is a "?". */
 void socket_port_holder(const struct addr *addr, char *out, size_t cap);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include "table.h"
 
 #define BLANKS          " \t\r"
 #define RESOLVED_SOCKET "/run/systemd/resolve/io.systemd.Resolve"
@@ -55,6 +56,7 @@ static void report(const struct finder *finder, const char *check, bool leaks, c
     struct bypass bypass = {.check = check, .leaks = leaks};
     va_list arguments;
     snprintf(bypass.says, sizeof bypass.says, "%s", says);
+    table_make_plain(bypass.says);
     va_start(arguments, remedy);
     vsnprintf(bypass.remedy, sizeof bypass.remedy, remedy, arguments);
     va_end(arguments);

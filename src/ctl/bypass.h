@@ -17,7 +17,7 @@ enum { BYPASS_TEXT = 400 };
 struct bypass {
     const char *check;        /* "nsswitch", "writer", "postfix", "docker", "podman", "trust-ad" */
     bool leaks;               /* because of it, programs of this machine do not use dotstub */
-    char says[BYPASS_TEXT];   /* a sentence without a full stop */
+    char says[BYPASS_TEXT];   /* a sentence without a full stop, in printable ASCII */
     char remedy[BYPASS_TEXT]; /* likewise */
 };
 

@@ -350,8 +350,13 @@ static void print_text(const struct change *change, FILE *out)
         fprintf(out, "    -> %s\n", change->text);
         return;
     }
-    for (const char *line = change->text; *line; line += strcspn(line, "\n"), line += *line == '\n')
-        fprintf(out, "    %.*s\n", (int)strcspn(line, "\n"), line);
+    fputs("    ", out);
+    for (const char *at = change->text; *at; at++) /* the file may have texts of a network */
+        if (*at == '\n')
+            fputs(at[1] ? "\n    " : "", out);
+        else
+            fputc((*at >= ' ' && *at <= '~') || *at == '\t' ? *at : '?', out);
+    fputc('\n', out);
 }
 
 void change_explain(const struct changes *changes, FILE *out)

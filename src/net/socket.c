@@ -344,13 +344,20 @@ static bool holders_hold(const struct holders *holders, const char *pid, unsigne
     return found;
 }
 
+/* A process chooses its name, and terminals show it. */
 static void describe_process(const char *pid, char *out, size_t cap)
 {
-    char path[64], name[32];
+    char path[64], name[32] = "";
     snprintf(path, sizeof(path), "/proc/%.20s/comm", pid);
     FILE *comm = fopen(path, "re");
-    if (comm && fgets(name, sizeof(name), comm))
-        snprintf(out, cap, "pid %.20s (%.*s)", pid, (int)strcspn(name, "\n"), name);
+    size_t len = comm ? fread(name, 1, sizeof(name) - 1, comm) : 0;
+    if (len > 0 && name[len - 1] == '\n')
+        name[--len] = '\0';
+    for (size_t i = 0; i < len; i++)
+        if (name[i] < ' ' || name[i] > '~')
+            name[i] = '?';
+    if (len > 0)
+        snprintf(out, cap, "pid %.20s (%s)", pid, name);
     else
         snprintf(out, cap, "pid %.20s", pid);
     if (comm)

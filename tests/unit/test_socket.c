@@ -450,16 +450,21 @@ static void test_a_family_works_although_the_port_is_taken(void **state)
 
 /* --- who holds a port --- */
 
-static void assert_holder_is_this_process(const struct addr *addr)
+static void assert_holder_of_this_name(const struct addr *addr, const char *name, const char *shown)
 {
     char expected[64], holder[64];
-    snprintf(expected, sizeof(expected), "pid %d (test_socket)", (int)getpid());
+    snprintf(expected, sizeof(expected), "pid %d (%s)", (int)getpid(), shown);
     FILE *comm = fopen("/proc/self/comm", "w"); /* a wrapper may have changed the name */
     assert_non_null(comm);
-    fputs("test_socket", comm);
+    fputs(name, comm);
     fclose(comm);
     socket_port_holder(addr, holder, sizeof(holder));
     assert_string_equal(holder, expected);
+}
+
+static void assert_holder_is_this_process(const struct addr *addr)
+{
+    assert_holder_of_this_name(addr, "test_socket", "test_socket");
 }
 
 static void assert_holder_is_unknown(const struct addr *addr)
@@ -482,6 +487,16 @@ static void test_the_holder_of_a_udp_port(void **state)
     assert_holder_is_unknown(&beside);
     close(fd);
     assert_holder_is_unknown(&addr);
+}
+
+static void test_the_name_of_a_holder_moves_no_cursor(void **state)
+{
+    struct addr any = addr_of("127.0.0.1");
+    int fd = bind_plainly(&any, SOCK_DGRAM);
+    struct addr addr = bound_to(fd);
+    (void)state;
+    assert_holder_of_this_name(&addr, "a\n\033[2J\302\233b", "a??[2J??b");
+    close(fd);
 }
 
 static void test_the_holder_by_a_wildcard(void **state)
@@ -615,6 +630,7 @@ int main(void)
         cmocka_unit_test(test_a_family_is_not_given_up_for_want_of_a_descriptor),
         cmocka_unit_test(test_a_family_works_although_the_port_is_taken),
         cmocka_unit_test(test_the_holder_of_a_udp_port),
+        cmocka_unit_test(test_the_name_of_a_holder_moves_no_cursor),
         cmocka_unit_test(test_the_holder_by_a_wildcard),
         cmocka_unit_test(test_the_holder_of_a_tcp_port_is_the_listener),
         cmocka_unit_test(test_the_holder_of_an_ipv6_port),
