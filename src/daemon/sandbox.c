@@ -398,19 +398,26 @@ static void check_store(struct checking *checking, const struct config *config)
         each_node_port(config, check_node_port, checking);
 }
 
+static void check_upstream(struct checking *checking, const struct config_upstream *upstream)
+{
+    struct https_url url;
+    check_ports(checking, "upstream", upstream->name, upstream->addresses, upstream->address_count);
+    check_ports(checking, "the bootstrap of", upstream->name, upstream->bootstrap_to, upstream->bootstrap_to_count);
+    if (upstream->host)
+        check_port(checking, "upstream", upstream->name, upstream->port);
+    if (upstream->transport == TRANSPORT_DOT)
+        return;
+    config_https_url(upstream, &url);
+    check_port(checking, "upstream", upstream->name, url.port);
+}
+
 int sandbox_check(const struct sandbox *sandbox, const struct config *config, FILE *errors)
 {
     struct checking checking = {sandbox, errors, 0};
     if (sandbox->report.files)
         config_each_file(config, check_file, &checking);
-    for (size_t i = 0; sandbox->report.tcp_ports && i < config->upstream_count; i++) {
-        const struct config_upstream *upstream = &config->upstreams[i];
-        check_ports(&checking, "upstream", upstream->name, upstream->addresses, upstream->address_count);
-        check_ports(&checking, "the bootstrap of", upstream->name, upstream->bootstrap_to,
-                    upstream->bootstrap_to_count);
-        if (upstream->host)
-            check_port(&checking, "upstream", upstream->name, upstream->port);
-    }
+    for (size_t i = 0; sandbox->report.tcp_ports && i < config->upstream_count; i++)
+        check_upstream(&checking, &config->upstreams[i]);
     check_store(&checking, config);
     if (sandbox->report.tcp_ports)
         check_routes(&checking, config->forward, config->forward_count);

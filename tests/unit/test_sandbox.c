@@ -828,6 +828,11 @@ static void a_reload_that_needs_more_says_so(void **state)
     assert_string_equal(report, "upstream one: port 8854 is not among those that the sandbox allows: restart needed\n");
     addr_set_port(&elsewhere, 443);
     assert_int_equal(check_change(&changed, file), 0);
+    char url[] = "https://one.example:8443/dns-query";
+    moved.transport = TRANSPORT_AUTO;
+    moved.https = url;
+    assert_int_equal(check_change(&changed, file), 1);
+    assert_string_equal(report, "upstream one: port 8443 is not among those that the sandbox allows: restart needed\n");
     char zone[] = "corp.example", *zones[] = {zone};
     struct config_route route = {.zones = zones, .zone_count = 1, .to = &elsewhere, .to_count = 1};
     struct config_view view = {.forward = &route, .forward_count = 1};
