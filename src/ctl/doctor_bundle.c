@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The bundle is meant to be sent to other people.
  *
- * Invariant: it contains nothing that names a client, a query or a person. is_private lists the settings whose values
- * are left out; counters and the state of servers contain no such data.
+ * Invariant: it contains nothing that names a client, a query or a person. private_settings are those whose values
+ * are left out; counters contain no such data, and of the status only the members in redacted_status do.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,12 +16,18 @@
 
 #define REDACTED "(left out)"
 
+/* Parts of the names of settings. */
+static const char *const private_settings[] = {
+    "access.",     "discovery.name", "dnssec.negative", "exceptions",     "filter-aaaa-clients", "forward",
+    "health.name", "hosts",          "http-proxies",    ".https",         "identity.",           "key",
+    "listen",      "password",       "portal.names",    "proxy-protocol", "rebind-allow",        "records",
+    "search",      "secret",         "sort-addresses",  ".source",        "store.server",        "store.user",
+    "token",       ".url",           "views.",          "zones"};
+
 static bool is_private(const char *setting)
 {
-    static const char *const words[] = {"access.",  "identity.", "health.name", "listen",   ".source",
-                                        "forward.", "token",     "secret",      "password", "key"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strstr(setting, words[i]))
+    for (size_t i = 0; i < sizeof private_settings / sizeof *private_settings; i++)
+        if (strstr(setting, private_settings[i]))
             return true;
     return false;
 }
@@ -33,6 +39,12 @@ static json_t *without_account(const char *name)
     return rest && strchr(rest + 1, '.') ? json_sprintf("*%s", rest) : json_string(name);
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+    size_t len = strlen(text), end_len = strlen(end);
+    return len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
 static json_t *settings(const struct doctor *doctor)
 {
     json_t *settings = config_to_json(doctor->config), *setting;
@@ -41,10 +53,9 @@ static json_t *settings(const struct doctor *doctor)
     {
         const char *key = json_string_value(json_object_get(setting, "setting"));
         const char *text = json_string_value(json_object_get(setting, "value"));
-        size_t len = key ? strlen(key) : 0;
         if (!key || is_private(key))
             (void)json_object_set_new(setting, "value", json_string(REDACTED));
-        else if (text && len >= 8 && strcmp(key + len - 8, "tls-name") == 0)
+        else if (text && (ends_with(key, "tls-name") || ends_with(key, ".host")))
             (void)json_object_set_new(setting, "value", without_account(text));
     }
     return settings;
@@ -66,16 +77,36 @@ static void redact_member(json_t *object, const char *key)
         (void)json_object_set_new(object, key, without_account(name));
 }
 
-/* Listening addresses may identify the operator, certificate names an account. */
+/* The groups of routes and views are named after zones and networks of clients, their servers perhaps, too. */
+static void redact_servers(json_t *servers)
+{
+    static const char *const members[] = {"group", "upstream", "address"};
+    size_t i, k;
+    json_t *server;
+    json_array_foreach(servers, i, server)
+    {
+        const char *group = json_string_value(json_object_get(server, "group"));
+        bool has_owner = group && strchr(group, ':');
+        for (k = 0; has_owner && k < sizeof members / sizeof *members; k++)
+            (void)json_object_set_new(server, members[k], json_string(REDACTED));
+        redact_member(json_object_get(server, "last_session"), "certificate");
+    }
+}
+
+/* Listening addresses may identify the operator, host names and those in certificates an account; mistakes quote the
+ * configuration. */
 static json_t *redacted_status(const struct doctor *doctor)
 {
-    json_t *status = json_deep_copy(doctor->status), *server;
+    json_t *status = json_deep_copy(doctor->status), *host;
     size_t i;
     if (!status)
         return json_null();
     (void)json_object_del(status, "listen");
-    json_array_foreach(json_object_get(status, "servers"), i, server)
-        redact_member(json_object_get(server, "last_session"), "certificate");
+    (void)json_object_del(status, "views");
+    (void)json_object_del(json_object_get(status, "configuration"), "mistakes");
+    redact_servers(json_object_get(status, "servers"));
+    redact_servers(json_object_get(status, "server_failures"));
+    json_array_foreach(json_object_get(status, "hosts"), i, host) redact_member(host, "host");
     return status;
 }
 

@@ -311,8 +311,15 @@ def test_the_bundle_contains_nothing_private(make_namespace, make_server, make_d
     namespace = make_namespace().up("192.0.2.99")
     server = make_server(address="192.0.2.99", port=853, namespace=namespace)
     private = {"access": {"allow": ["127.0.0.0/8", "::1", "198.51.100.0/24"]}, "identity": {"hostname": "secret-host"},
-               "health": {"name": "secret-health.example"}}
-    daemon = make_daemon({**server.upstream(), "tls-name": "account1234.dns.provider.example"}, namespace=namespace, port=53, **private)
+               "health": {"name": "secret-health.example"}, "single-label": "search", "search": ["secret-search.example"],
+               "records": ["secret-printer.lan. A 203.0.113.9"], "rebind-allow": ["secret-allowed.example"],
+               "hosts": {"entries": [{"name": "secret-laptop.lan", "addresses": ["203.0.113.10"]}]},
+               "views": [{"clients": ["203.0.113.64/26"], "upstreams": ["liar"]}],
+               "forward": [{"zones": ["secret-zone.example"], "to": ["192.0.2.99"], "plain": True}]}
+    https = {"name": "account", "host": "account5678.dns.provider.example", "bootstrap": ["liar"], "transport": "https",
+             "https": "https://account5678.dns.provider.example/account9012"}
+    daemon = make_daemon({**server.upstream(), "tls-name": "account1234.dns.provider.example"}, https, namespace=namespace,
+                         port=53, **private)
     patient = Patient(public_path / "root", namespace, daemon.config_file)
     patient.file("/etc/resolv.conf", "nameserver 127.0.0.1\n")
     daemon.ask("secret-query.example")
@@ -320,7 +327,8 @@ def test_the_bundle_contains_nothing_private(make_namespace, make_server, make_d
     patient.problems("--bundle", path)
     text, report = path.read_text(), json.loads(path.read_text())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    for word in ("secret-host", "secret-health", "secret-query", "198.51.100", "account1234"):
+    words = ("host", "health", "query", "search", "printer", "allowed", "laptop", "zone")
+    for word in (*(f"secret-{word}" for word in words), "198.51.100", "203.0.113", "account1", "account5", "account9"):
         assert word not in text, word
     assert report["stats"]["counters"]["queries_received"] >= 1 and report["status"]["version"] == report["versions"]["dotstubctl"]
     settings = {row["setting"]: row["value"] for row in report["settings"]}
