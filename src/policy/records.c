@@ -277,13 +277,6 @@ static void target_done(struct waiter *waiter, const struct answer *answer)
         query_give_up(query, ERROR_NO_SERVER, TARGET_FAILED);
 }
 
-/* Expired data of the target is not used. */
-static bool target_is_late(struct waiter *waiter)
-{
-    (void)waiter;
-    return false;
-}
-
 static enum verdict wait_for(struct query *query, const struct key *key, uint64_t hash)
 {
     struct resolver *resolver = query->resolver;
@@ -291,7 +284,7 @@ static enum verdict wait_for(struct query *query, const struct key *key, uint64_
     if (!parked)
         return DROPPED;
     parked->waiter.done = target_done;
-    parked->waiter.take_stale = target_is_late;
+    parked->waiter.take_stale = NULL; /* expired data of the target is not used */
     if (!lookup_join(resolver, groups_find(resolver->groups, key->group), key, hash, &parked->waiter, parked->share))
         return query_give_up(parked, ERROR_LIMIT, "too many lookups");
     return WAITING;

@@ -278,6 +278,19 @@ def test_a_target_that_fails(make_daemon, server):
     eventually(lambda: daemon.ask("far.lab.example").rcode() == 0, timeout=10 * SLACK)
 
 
+def test_a_client_of_the_target_gets_expired_data_beside_one_of_the_alias(make_daemon, server):
+    daemon = make_daemon(server, workers=1, cache={"prefetch": False}, **LAB)
+    with server.lying(twist=lies.ttl(1)):
+        assert answers(daemon, "a.elsewhere.example")
+    time.sleep(1.1)  # its TTL
+    with server.lying(twist=lies.large_failure, delay=0.2), daemon.udp() as alias:
+        alias.send(wire.query("far.lab.example", id=1))
+        server.wait_for_queries("a.elsewhere.example", 2)
+        answer = daemon.ask("a.elsewhere.example", edns=True)
+        assert 3 in [code for code, _ in wire.extended_errors(answer)] and wire.addresses(answer)
+        assert wire.parse(alias.receive()).rcode() == dns.rcode.SERVFAIL
+
+
 def test_rebind_protection_holds_for_targets_elsewhere(make_daemon, server):
     records = ["far.lab.example. CNAME rebind.example.", "near.lab.example. A 192.168.1.1"]
     daemon = make_daemon(server, records=records, **{"rebind-protection": "yes"})
