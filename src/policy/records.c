@@ -255,26 +255,27 @@ static enum verdict send_with(struct query *query, const struct answer *target)
     return local_send(query, len);
 }
 
-/* Without records that the client must not get. `found` is in the resolver's room for big responses. */
-static enum verdict send_cached(struct query *query, struct cache_found *found)
+/* Without records that the client must not get. */
+static enum verdict send_without(struct query *query, struct answer *target, unsigned surplus)
 {
-    struct answer *answer = &found->answer;
-    if (found->surplus)
-        rewrite_without(answer, found->surplus, query->resolver->rewrite);
-    if (answer->wire != query->resolver->big)
-        memcpy(query->resolver->big, answer->wire, answer->len);
-    answer->wire = query->resolver->big; /* the response is built in the room of the rewrite */
-    answer->ttl_offsets = NULL;
-    return send_with(query, answer);
+    if (surplus)
+        rewrite_without(target, surplus, query->resolver->rewrite);
+    query_own_response(query, target); /* the response is built in the room of the rewrite */
+    target->ttl_offsets = NULL;
+    return send_with(query, target);
 }
 
 static void target_done(struct waiter *waiter, const struct answer *answer)
 {
     struct query *query = container_of(waiter, struct query, waiter);
-    if (answer)
-        send_with(query, answer);
-    else
+    struct answer copy;
+    if (!answer) {
         query_give_up(query, ERROR_NO_SERVER, TARGET_FAILED);
+        return;
+    }
+    answer_assign(&copy, answer);
+    /* A lookup whose response is validated has signatures, whatever the client wants. */
+    send_without(query, &copy, query->key.flags & KEY_DO ? 0 : SURPLUS_DNSSEC);
 }
 
 static enum verdict wait_for(struct query *query, const struct key *key, uint64_t hash)
@@ -303,7 +304,7 @@ static enum verdict look_up(struct alias_chain *chain)
     uint64_t hash = key_hash(key);
     if (resolver->cache && cache_get(resolver->cache, key, hash, loop_now(resolver->loop), CACHE_FRESH, 0,
                                      resolver->big, MESSAGE_MAX, &found) == CACHE_HIT)
-        return send_cached(query, &found);
+        return send_without(query, &found.answer, found.surplus);
     if (lookup_has_failed(resolver, key, hash))
         return query_error(query, RCODE_SERVFAIL, EDE_CACHED_ERROR, TARGET_FAILED);
     return wait_for(query, key, hash);

@@ -120,6 +120,17 @@ def test_one_entry_serves_clients_with_and_without_do(daemon):
     assert denied.rcode() == NXDOMAIN and [rrset.rdtype for rrset in denied.authority] == [dns.rdatatype.SOA]
 
 
+def test_an_alias_of_ours_brings_no_signatures_to_clients_without_do(make_daemon, named, tree):
+    records = ["www.lab.example. CNAME www.alg13.example.", "gone.lab.example. CNAME gone.alg13.example."]
+    daemon = make_daemon(named, workers=1, dnssec=settings(tree), records=records)
+    for _ in "miss", "hit":
+        response = daemon.ask("www.lab.example")
+        assert [rrset.rdtype for rrset in response.answer] == [dns.rdatatype.CNAME, dns.rdatatype.A]
+        denied = daemon.ask("gone.lab.example")
+        assert denied.rcode() == NXDOMAIN and [rrset.rdtype for rrset in denied.authority] == [dns.rdatatype.SOA]
+    assert dns.rdatatype.RRSIG in [rrset.rdtype for rrset in daemon.ask("www.lab.example", do=True).answer]
+
+
 def test_keys_are_in_the_cache(daemon):
     daemon.ask("www.alg13.example")
     sent = counters(daemon)["attempts_sent"]
