@@ -39,8 +39,8 @@ class Hooks:
         directory = self.links / name
         directory.mkdir()
         (directory / "ifindex").write_text(f"{index}\n")
-        (directory / "type").write_text("65534\n" if kind == "none" else "1\n")
-        (directory / "uevent").write_text(f"DEVTYPE=wireguard\nINTERFACE={name}\n" if kind == "wireguard" else f"INTERFACE={name}\n")
+        (directory / "type").write_text({"none": "65534\n", "wwan": "65534\n", "ppp": "512\n"}.get(kind, "1\n"))
+        (directory / "uevent").write_text(f"DEVTYPE={kind}\nINTERFACE={name}\n" if kind in ("wireguard", "wwan", "ppp") else f"INTERFACE={name}\n")
         if kind == "tun":
             (directory / "tun_flags").write_text("0x1001\n")
 
@@ -55,9 +55,9 @@ class Hooks:
         self.log.write_text("")
         return lines
 
-    def zones_of(self, domains, interface="eth0"):
+    def zones_of(self, domains, interface="eth0", source="test"):
         """The zones that are allowed of these."""
-        self.run("network-routes", "set", "test", interface, domains, "10.0.0.53")
+        self.run("network-routes", "set", source, interface, domains, "10.0.0.53")
         (line,) = self.told()
         words = line.split()
         assert words[:2] == ["forward", "add"] or words == ["forward", "remove", "--interface", interface], line
@@ -71,6 +71,8 @@ def hooks(tmp_path):
     out.link("wg0", 3, "wireguard")
     out.link("tun0", 4, "tun")
     out.link("ipsec0", 5, "none")
+    out.link("wwan0", 6, "wwan")
+    out.link("ppp0", 7, "ppp")
     return out
 
 
@@ -79,7 +81,7 @@ ADD = "forward add {} 10.0.0.53 --plain --interface {} --replace"
 
 # Which zones a network may serve.
 
-@pytest.mark.parametrize("interface", ["eth0", "wg0", "tun0", "ipsec0"])
+@pytest.mark.parametrize("interface", ["eth0", "wg0", "tun0", "ipsec0", "wwan0", "ppp0"])
 def test_a_network_never_gets_the_names_of_all(hooks, interface):
     hostile = (". ~. com ~com. uk co.uk com.au arpa in-addr.arpa ip6.arpa 1.in-addr.arpa 8.8.8.8.in-addr.arpa 8.b.d.0.1.0.0.2.ip6.arpa "
                "172.in-addr.arpa 100.in-addr.arpa e164.arpa local onion localhost 10.1.2.3 printer")
@@ -91,11 +93,14 @@ def test_a_tunnel_may_serve_domains(hooks):
     expected = ["corp.test.", "lab.corp.test.", "vpn.example.", "10.in-addr.arpa.", "20.172.in-addr.arpa.", "64.100.in-addr.arpa.", "d.f.ip6.arpa.", "internal."]
     for interface in "wg0", "tun0", "ipsec0":
         assert hooks.zones_of(domains, interface) == expected
+    assert hooks.zones_of("corp.test lan", "ppp0") == ["lan."]  # DSL, or a modem
+    assert hooks.zones_of("corp.test", "ppp0", source="vpn") == ["corp.test.", "lan."]
 
 
-def test_another_network_may_serve_private_names_and_those_of_the_operator(hooks):
+@pytest.mark.parametrize("interface", ["eth0", "wwan0", "ppp0"])
+def test_another_network_may_serve_private_names_and_those_of_the_operator(hooks, interface):
     domains = "lan home x.home.arpa google.com corp.test dept.corp.example Fritz.Box notcorp.example 1.168.192.in-addr.arpa example"
-    assert hooks.zones_of(domains) == ["lan.", "home.", "x.home.arpa.", "dept.corp.example.", "fritz.box.", "1.168.192.in-addr.arpa."]
+    assert hooks.zones_of(domains, interface) == ["lan.", "home.", "x.home.arpa.", "dept.corp.example.", "fritz.box.", "1.168.192.in-addr.arpa."]
 
 
 @pytest.mark.parametrize("shell", SHELLS)
