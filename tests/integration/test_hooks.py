@@ -109,7 +109,7 @@ def test_odd_words_are_left_out(hooks, shell):
     domains = ("$(touch pwned).lan `id`.lan ;reboot;.lan a..lan -a.lan a-.lan .lan * ? [a-z].lan /etc/passwd.lan a\\b.lan --socket.lan 'q'.lan \"q\".lan "
                + "a" * 64 + ".lan " + "a." * 127 + "lan \u00e4.lan a\tb.lan\nc.lan,d.lan \x01.lan good.lan")
     assert hooks.zones_of(domains) == ["b.lan.", "c.lan.", "d.lan.", "good.lan."]
-    servers = "$(id) 127.0.0.1 127.0.0.53 ::1 0.0.0.0 10.0.0.1:53 10.0.0.2@53 -x fe80::1 fe80::2%eth9 10.0.0.53#dns.example 2001:db8::1 10.0.0.53 word"
+    servers = "$(id) 127.0.0.1 127.0.0.53 ::1 0.0.0.0 10.0.0.1:53 10.0.0.2@53 -x -s.a.b.c --a.b.c.d fe80::1 fe80::2%eth9 10.0.0.53#dns.example 2001:db8::1 10.0.0.53 word"
     hooks.run("network-routes", "set", "test", "eth0", "good.lan", servers)
     assert hooks.told() == ["forward add good.lan. fe80::1%eth0 fe80::2%eth9 10.0.0.53 2001:db8::1 --plain --interface eth0 --replace"]
 
