@@ -9,6 +9,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/io.h"
 
 static int connect_at(const struct sockaddr *name, socklen_t len)
@@ -60,8 +61,10 @@ static int send_request(int fd, const char *verb, const char *target)
     return status == -EPIPE ? 0 : status;
 }
 
+/* A daemon that was taken over may send a byte now and then. */
 static int receive_all(int fd, struct buffer *out)
 {
+    const uint64_t until_ms = clock_ms() + 2000 * CLIENT_PATIENCE_S;
     for (;;) {
         uint8_t *room = buffer_reserve(out, 65536);
         if (!room)
@@ -74,6 +77,8 @@ static int receive_all(int fd, struct buffer *out)
             return 0;
         if (out->len > CLIENT_BODY_MAX)
             return -EPROTO;
+        if (clock_ms() >= until_ms)
+            return -EAGAIN;
     }
 }
 

@@ -2,7 +2,7 @@
 /* One HTTP request to a running daemon.
  *
  * Owns:    Nothing; the caller frees the reply's body.
- * Threads: Single-threaded; blocks for at most CLIENT_PATIENCE_S in each system call.
+ * Threads: Single-threaded; blocks for at most CLIENT_PATIENCE_S in each system call, and three times as long for a reply.
  * RFC:     9110; HTTP/1.0, so that the end of the connection ends the body.
  */
 #ifndef DOTSTUB_CTL_CLIENT_H

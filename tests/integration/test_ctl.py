@@ -13,6 +13,7 @@ import struct
 import subprocess
 import termios
 import threading
+import time
 
 import pytest
 
@@ -252,6 +253,27 @@ def test_another_program_listens(tmp_path, reply):
         done = call("--socket", path, "status")
         thread.join()
     assert done.returncode == PROTOCOL and done.stderr
+
+
+@pytest.mark.whole
+def test_a_reply_that_never_ends(tmp_path):
+    path = tmp_path / "slow.sock"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+
+        def serve():
+            with listening.accept()[0] as client, contextlib.suppress(OSError):
+                client.recv(4096)
+                client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                while True:
+                    client.sendall(b" ")
+                    time.sleep(1)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        done = call("--socket", path, "status")  # fails after 60 s
+        thread.join()
+    assert done.returncode == NO_DAEMON and "timed out" in done.stderr, done.stderr
 
 
 def test_version_and_help():
