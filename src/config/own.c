@@ -94,6 +94,12 @@ static void check_addresses(const struct own *own, const struct draft_item *item
         check(own, key, value, &value->addr);
 }
 
+static void check_routes(const struct own *own, const struct setting *routes)
+{
+    for (const struct draft_item *route = routes->items; route; route = route->next)
+        check_addresses(own, route, "to");
+}
+
 static void check_bootstrap(const struct own *own, const struct draft_item *upstream)
 {
     enum { PORT_DNS = 53 };
@@ -131,8 +137,9 @@ void own_check(struct draft *draft)
         check_addresses(&own, item, "addresses");
         check_bootstrap(&own, item);
     }
-    for (struct draft_item *item = draft_setting(draft, "forward")->items; item; item = item->next)
-        check_addresses(&own, item, "to");
+    check_routes(&own, draft_setting(draft, "forward"));
+    for (struct draft_item *view = draft_setting(draft, "views")->items; view; view = view->next)
+        check_routes(&own, draft_item_setting(view, "forward"));
     if (own.interfaces)
         freeifaddrs(own.interfaces);
 }

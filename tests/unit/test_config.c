@@ -420,6 +420,9 @@ static void own_addresses_are_refused(void **state)
         {"listen-tls: [127.0.0.1]\ntls-server: {certificate: [/a], key: [/b]}\n"
          "upstreams: [{name: a, tls-name: b, addresses: [127.0.0.1]}]",
          "f:3:48: addresses: 127.0.0.1@853 is an address of dotstub itself"},
+        {"listen: [127.0.0.1]\nviews: [{clients: [127.0.0.0/8], forward: [\n"
+         "  {zones: [a.example], plain: yes, to: [127.0.0.1]}]}]",
+         "f:3:41: to: 127.0.0.1@53 is an address of dotstub itself"},
         {NULL},
     };
     for (size_t i = 0; cases[i].text; i++) {
