@@ -74,47 +74,63 @@ static uint64_t lists_for(const struct block_rules *rules, const struct query *q
 
 /* --- local data with a CNAME --- */
 
-/* Waits for the records of the CNAME's target. The query's step is configured anew by a reload, which may have freed
- * the rules, so that the rule is searched again. */
-static void target_done(struct waiter *waiter, const struct answer *found)
+#define NO_TARGET "no answer for the target of a block list's CNAME"
+
+/* The response of a query whose target has this one. The query's step is configured anew by a reload, which may have
+ * freed the rules, so that the rule is searched again. */
+static enum verdict answer_with(struct query *query, const struct answer *found)
 {
-    struct query *query = container_of(waiter, struct query, waiter);
     const struct block *block = resolver_step_state(query->resolver, &step_block);
     struct block_match match;
     uint8_t target[NAME_MAX_WIRE];
     struct answer answer;
     bool blocked = block->rules && block_rules_find(block->rules, lists_for(block->rules, query), query->key.name,
                                                     query->key.name_len, &match) == BLOCK_FATE_BLOCKED;
-    if (!found) {
-        query_error(query, RCODE_SERVFAIL, EDE_OTHER, "no answer for the target of a block list's CNAME");
-        return;
-    }
-    if (!blocked || match.rule != RULE_DATA || block_answer_target(target, query, block->rules, &match) == 0) {
-        query_give_up(query, ERROR_CONFIG, "block: the lists have changed");
-        return;
-    }
+    if (!blocked || match.rule != RULE_DATA || block_answer_target(target, query, block->rules, &match) == 0)
+        return query_give_up(query, ERROR_CONFIG, "block: the lists have changed");
     struct ede_list ede = block_answer_ede(block->rules, &match);
     if (block_answer_chain(&answer, query, &ede, target, block->rules->ttl, found))
-        query_answer(query, &answer);
-    else
-        query_give_up(query, -ENOMEM, "out of memory");
+        return query_answer(query, &answer);
+    return query_give_up(query, -ENOMEM, "out of memory");
 }
 
-static enum verdict wait_for_target(struct query *query, const uint8_t *target, size_t len)
+static void target_done(struct waiter *waiter, const struct answer *found)
+{
+    struct query *query = container_of(waiter, struct query, waiter);
+    if (found)
+        answer_with(query, found);
+    else
+        query_error(query, RCODE_SERVFAIL, EDE_OTHER, NO_TARGET);
+}
+
+static enum verdict wait_for(struct query *query, const struct key *key, uint64_t hash)
 {
     struct resolver *resolver = query->resolver;
-    struct key key = {.type = query->key.type, .class = CLASS_IN, .name_len = (uint8_t)len};
-    memcpy(key.name, target, len);
-    key.group = groups_route(resolver->groups, query->view, &key);
     struct query *parked = query_park(query);
     if (!parked)
         return DROPPED;
     parked->waiter.done = target_done;
     parked->waiter.take_stale = NULL;
-    if (!lookup_join(resolver, groups_find(resolver->groups, key.group), &key, key_hash(&key), &parked->waiter,
-                     parked->share))
+    if (!lookup_join(resolver, groups_find(resolver->groups, key->group), key, hash, &parked->waiter, parked->share))
         return query_give_up(parked, ERROR_LIMIT, "too many lookups");
     return WAITING;
+}
+
+/* The cache, then the upstreams, have the target's records. */
+static enum verdict look_up_target(struct query *query, const uint8_t *target, size_t len)
+{
+    struct resolver *resolver = query->resolver;
+    struct key key = {.type = query->key.type, .class = CLASS_IN, .name_len = (uint8_t)len};
+    struct cache_found found;
+    memcpy(key.name, target, len);
+    key.group = groups_route(resolver->groups, query->view, &key);
+    uint64_t hash = key_hash(&key);
+    if (resolver->cache && cache_get(resolver->cache, &key, hash, loop_now(resolver->loop), CACHE_FRESH, 0,
+                                     resolver->big, MESSAGE_MAX, &found) == CACHE_HIT)
+        return answer_with(query, &found.answer);
+    if (lookup_has_failed(resolver, &key, hash))
+        return query_error(query, RCODE_SERVFAIL, EDE_CACHED_ERROR, NO_TARGET);
+    return wait_for(query, &key, hash);
 }
 
 /* --- decisions --- */
@@ -156,7 +172,7 @@ static __attribute__((noinline)) enum verdict answer_blocked(struct query *query
         return verdict;
     size_t len = match->rule == RULE_DATA ? block_answer_target(target, query, rules, match) : 0;
     if (len > 0)
-        return wait_for_target(query, target, len);
+        return look_up_target(query, target, len);
     if (!block_answer_build(&answer, query, rules, match))
         return query_error(query, RCODE_SERVFAIL, EDE_OTHER, "out of memory");
     counter_add(query->resolver->counters, COUNTER_responses_local, 1);
