@@ -16,6 +16,7 @@
 #include "dns/addresses.h"
 #include "dns/aliases.h"
 #include "dns/codes.h"
+#include "dns/rewrite.h"
 #include "policy/steps.h"
 
 struct block {
@@ -77,8 +78,8 @@ static uint64_t lists_for(const struct block_rules *rules, const struct query *q
 #define NO_TARGET "no answer for the target of a block list's CNAME"
 
 /* The response of a query whose target has this one. The query's step is configured anew by a reload, which may have
- * freed the rules, so that the rule is searched again. */
-static enum verdict answer_with(struct query *query, const struct answer *found)
+ * freed the rules, so that the rule is searched again. The CNAME has no signature, so no client gets those of the target. */
+static enum verdict answer_with(struct query *query, struct answer *found)
 {
     const struct block *block = resolver_step_state(query->resolver, &step_block);
     struct block_match match;
@@ -89,6 +90,7 @@ static enum verdict answer_with(struct query *query, const struct answer *found)
     if (!blocked || match.rule != RULE_DATA || block_answer_target(target, query, block->rules, &match) == 0)
         return query_give_up(query, ERROR_CONFIG, "block: the lists have changed");
     struct ede_list ede = block_answer_ede(block->rules, &match);
+    rewrite_without(found, SURPLUS_DNSSEC, query->resolver->rewrite);
     if (block_answer_chain(&answer, query, &ede, target, block->rules->ttl, found))
         return query_answer(query, &answer);
     return query_give_up(query, -ENOMEM, "out of memory");
@@ -97,10 +99,13 @@ static enum verdict answer_with(struct query *query, const struct answer *found)
 static void target_done(struct waiter *waiter, const struct answer *found)
 {
     struct query *query = container_of(waiter, struct query, waiter);
-    if (found)
-        answer_with(query, found);
-    else
+    struct answer copy;
+    if (!found) {
         query_error(query, RCODE_SERVFAIL, EDE_OTHER, NO_TARGET);
+        return;
+    }
+    answer_assign(&copy, found);
+    answer_with(query, &copy);
 }
 
 static enum verdict wait_for(struct query *query, const struct key *key, uint64_t hash)

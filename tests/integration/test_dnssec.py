@@ -131,6 +131,14 @@ def test_an_alias_of_ours_brings_no_signatures_to_clients_without_do(make_daemon
     assert dns.rdatatype.RRSIG in [rrset.rdtype for rrset in daemon.ask("www.lab.example", do=True).answer]
 
 
+def test_the_target_of_a_block_list_brings_no_signatures(make_daemon, named, tree, public_path):
+    (public_path / "rpz").write_text("walled.example CNAME www.alg13.example.\n")
+    daemon = make_daemon(named, workers=1, dnssec=settings(tree), block={"lists": [{"file": str(public_path / "rpz"), "format": "rpz"}]})
+    for do in False, True:
+        response = daemon.ask("walled.example", do=do)
+        assert [rrset.rdtype for rrset in response.answer] == [dns.rdatatype.CNAME, dns.rdatatype.A], response
+
+
 def test_keys_are_in_the_cache(daemon):
     daemon.ask("www.alg13.example")
     sent = counters(daemon)["attempts_sent"]
