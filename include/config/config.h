@@ -30,6 +30,7 @@ enum config_cut { NXDOMAIN_CUT_NO, NXDOMAIN_CUT_SECURE, NXDOMAIN_CUT_YES };
 enum config_policy { POLICY_FAILOVER, POLICY_FASTEST, POLICY_SPREAD };
 /* The validator: the upstream, whose AD bit is passed on; dotstub itself; none. */
 enum config_dnssec { DNSSEC_MODE_UPSTREAM, DNSSEC_MODE_VALIDATE, DNSSEC_MODE_OFF };
+enum config_track { TRACK_AUTO, TRACK_YES, TRACK_NO };
 enum config_transport { TRANSPORT_DOT, TRANSPORT_HTTPS, TRANSPORT_AUTO };
 enum config_ecs { ECS_OFF, ECS_DEFAULT };
 enum config_output { OUTPUT_STDERR, OUTPUT_STDOUT };
@@ -290,8 +291,9 @@ struct config {
 
     struct {
         enum config_dnssec mode;
-        char *trust_anchors; /* a file */
-        char **negative;     /* names that are not validated, nor those below them; see config_negative */
+        char *trust_anchors;     /* a file */
+        enum config_track track; /* changes of the root's anchors (RFC 5011) */
+        char **negative;         /* names that are not validated, nor those below them; see config_negative */
         size_t negative_count;
         bool aggressive; /* use of cached proofs (RFC 8198) */
     } dnssec;

@@ -114,6 +114,8 @@ struct control_ops {
     void (*block_test)(void *context, const uint8_t *name, size_t len, struct block_test *out);
     int (*unblock)(void *context, const uint8_t *name, size_t len, uint64_t until_ms);
     size_t (*unblocked)(void *context, struct block_unblocked out[BLOCK_UNBLOCKED_MAX]);
+    /* The configured trust anchors (resolve/tracked.h); NULL: nothing is validated. May be NULL. */
+    struct anchors *(*anchors)(void *context);
     /* Adds or removes (resolve/negatives.h) a negative trust anchor. */
     int (*change_negative)(void *context, const uint8_t *name, size_t len, uint64_t until_ms, bool *saved);
 };

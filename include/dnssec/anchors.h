@@ -56,6 +56,8 @@ int anchors_add(struct anchors *anchors, const uint8_t *name, size_t len, uint16
 int anchors_add_negative(struct anchors *anchors, const uint8_t *name, size_t len, uint64_t until_ms) MUST_CHECK;
 /* Adds copies of all anchors of `from`. 0, -E2BIG or -ENOMEM. */
 int anchors_copy(struct anchors *anchors, const struct anchors *from) MUST_CHECK;
+/* The same without the positive anchor of the root. */
+int anchors_copy_below_root(struct anchors *anchors, const struct anchors *from) MUST_CHECK;
 
 /* True if both have the same positive anchors. */
 bool anchors_agree(const struct anchors *a, const struct anchors *b);

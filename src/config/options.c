@@ -15,6 +15,7 @@ static const struct choice cuts[] = {
 static const struct choice dnssec_modes[] = {
     {"upstream", DNSSEC_MODE_UPSTREAM}, {"validate", DNSSEC_MODE_VALIDATE}, {"off", DNSSEC_MODE_OFF}, {0}};
 static const struct choice reads[] = {{"master", READ_FROM_MASTER}, {"nearest", READ_FROM_NEAREST}, {0}};
+static const struct choice tracks[] = {{"auto", TRACK_AUTO}, {"yes", TRACK_YES}, {"no", TRACK_NO}, {0}};
 static const struct choice denials[] = {{"refuse", DENY_REFUSE}, {"drop", DENY_DROP}, {0}};
 static const struct choice rebind_ways[] = {{"auto", REBIND_AUTO}, {"yes", REBIND_YES}, {"no", REBIND_NO}, {0}};
 static const struct choice single_labels[] = {
@@ -395,6 +396,14 @@ const struct option options[] = {
      .unset = "/usr/share/dns/root.key",
      .help = "A file with DS or DNSKEY records of the zones where validation begins. The root's anchors are built in; "
              "those in this file replace them, but those in the default file, which may be missing, are added."},
+    {.key = "dnssec.track-root",
+     .type = OPTION_CHOICE,
+     IN(dnssec.track),
+     .choices = tracks,
+     .unset = "auto",
+     .help =
+         "With validate: follow changes of the root's keys (RFC 5011), with the state beside cache.save-file. auto: "
+         "unless dnssec.trust-anchors names a file of your own. yes: those in that file are followed, too."},
     {.key = "dnssec.aggressive",
      .type = OPTION_BOOLEAN,
      IN(dnssec.aggressive),

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "trust.h"
 #include "base/errors.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -289,6 +290,7 @@ static const struct route control_routes[] = {
     {"/block", HTTP_GET, {NULL}, .handle = blocking_list},
     {"/block/test", HTTP_GET, {"name"}, .handle = blocking_test},
     {"/unblock", HTTP_POST, {"name", "for"}, .handle = blocking_unblock},
+    {"/dnssec/anchors", HTTP_GET, {NULL}, .handle = trust_show},
     {"/dnssec/negative", HTTP_GET, {NULL}, .handle = negatives_show},
     {"/dnssec/negative/add", HTTP_POST, {"name", "for"}, .handle = negatives_add},
     {"/dnssec/negative/remove", HTTP_POST, {"name"}, .handle = negatives_remove},

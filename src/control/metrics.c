@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <config.h>
+#include "anchors.h"
 #include "blocking.h"
 #include "dns/records.h"
 #include "health.h"
@@ -335,6 +336,7 @@ char *metrics_text(const struct view *view, const struct gather_sum *sum)
     stores(out, sum);
     cache(out, view);
     blocking_metrics(out, view);
+    anchors_metrics(out, view);
     configuration(out, view);
     state(out, view, sum);
     daemon_itself(out, view);

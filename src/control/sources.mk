@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libcontrol.a
 libcontrol_a_SOURCES = src/control/api.c src/control/api.h src/control/control.c src/control/explain.c src/control/explain.h src/control/forward.c src/control/forward.h src/control/health.c \
-  src/control/blocking.c src/control/blocking.h src/control/negatives.c src/control/negatives.h \
+  src/control/anchors.c src/control/anchors.h src/control/trust.c src/control/trust.h src/control/blocking.c src/control/blocking.h src/control/negatives.c src/control/negatives.h \
   src/control/health.h src/control/json.h \
   src/control/listener.c src/control/listener.h src/control/logset.c src/control/logset.h src/control/metrics.c src/control/metrics.h src/control/page.c src/control/page.h \
   src/control/peer.c src/control/peer.h src/control/process.c src/control/process.h src/control/prometheus.c src/control/prometheus.h \

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <config.h>
+#include "anchors.h"
 #include "base/errors.h"
 #include "config/json.h"
 #include "dns/records.h"
@@ -108,6 +109,7 @@ static json_t *dnssec_object(const struct view *view)
         (void)json_array_append_new(why, reason);
     }
     put(object, "bogus_by_reason", why);
+    put(object, "anchors", anchors_list(view));
     return object;
 }
 

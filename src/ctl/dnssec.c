@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include "anchors.h"
 #include "client.h"
 #include "command.h"
 #include "dns/name.h"
@@ -225,6 +226,8 @@ int dnssec_run(const struct options *options, const struct command *command, cha
 {
     if (strcmp(arguments[0], "negative") == 0)
         return negative_run(options, arguments + 1, count - 1);
+    if (strcmp(arguments[0], "anchors") == 0 && count == 1)
+        return anchors_run(options);
     const char *type = count > 1 ? arguments[1] : "A";
     char path[PATH_MAX];
     uint8_t name[NAME_MAX_WIRE];

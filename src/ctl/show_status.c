@@ -210,6 +210,24 @@ static void print_cache(const json_t *cache, FILE *out)
             (double)table_number(cache, "used_bytes") / 1048576, (double)table_number(cache, "size_bytes") / 1048576);
 }
 
+/* The anchors that are tracked. */
+static void print_anchors(const json_t *anchors, FILE *out)
+{
+    const char *before = "anchors   ";
+    char state[TABLE_CELL];
+    size_t i;
+    json_t *anchor;
+    json_array_foreach(anchors, i, anchor)
+    {
+        if (strcmp(table_field(anchor, "state", state), "fixed") == 0)
+            continue;
+        fprintf(out, "%s%" JSON_INTEGER_FORMAT " %s", before, table_number(anchor, "key_tag"), state);
+        before = ", ";
+    }
+    if (*before == ',')
+        fputs(" (keys of the root)\n", out);
+}
+
 static void print_dnssec(const json_t *dnssec, FILE *out)
 {
     const char *mode = json_string_value(json_object_get(dnssec, "mode"));
@@ -230,6 +248,7 @@ static void print_dnssec(const json_t *dnssec, FILE *out)
         before = ", ";
     }
     fputc('\n', out);
+    print_anchors(json_object_get(dnssec, "anchors"), out);
 }
 
 /* The protections in force. */

@@ -5,7 +5,7 @@ libctl_a_SOURCES = src/ctl/bypass.c src/ctl/bypass.h src/ctl/client.c src/ctl/cl
   src/ctl/change.c src/ctl/change.h src/ctl/plan.c src/ctl/plan.h src/ctl/presence.c src/ctl/presence.h src/ctl/probe.c src/ctl/probe.h \
   src/ctl/resolv.c src/ctl/resolv.h src/ctl/keep_local.c src/ctl/keep_local.h src/ctl/lease.c src/ctl/lease.h
 bin_PROGRAMS += dotstubctl
-dotstubctl_SOURCES = src/ctl/main.c src/ctl/ask.c src/ctl/certificate.c src/ctl/check.c src/ctl/command.h src/ctl/profile.c src/ctl/dial.c src/ctl/dial.h src/ctl/dnssec.c src/ctl/negative.c src/ctl/negative.h src/ctl/forward.c src/ctl/portal.c src/ctl/help.c \
+dotstubctl_SOURCES = src/ctl/main.c src/ctl/anchors.c src/ctl/anchors.h src/ctl/ask.c src/ctl/certificate.c src/ctl/check.c src/ctl/command.h src/ctl/profile.c src/ctl/dial.c src/ctl/dial.h src/ctl/dnssec.c src/ctl/negative.c src/ctl/negative.h src/ctl/forward.c src/ctl/portal.c src/ctl/help.c \
   src/ctl/pin.c src/ctl/programs.c src/ctl/locate.c src/ctl/locate.h \
   src/ctl/successor.c src/ctl/successor.h src/ctl/system.c src/ctl/upgrade.c \
   src/ctl/doctor.c src/ctl/doctor.h src/ctl/doctor_bundle.c src/ctl/doctor_config.c src/ctl/doctor_hosts.c \

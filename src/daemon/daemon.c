@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include "base/errors.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -42,6 +43,7 @@
 #include "syscalls.h"
 #include "tapping.h"
 #include "takeover.h"
+#include "tracker.h"
 #include "trusts.h"
 #include "watchdog.h"
 #include "worker.h"
@@ -55,6 +57,7 @@ struct daemon {
     struct store_setup *store;     /* until the workers are made */
     struct routing routing;
     struct bootstrap bootstrap;
+    struct tracker tracker;
     struct worker **workers;
     struct sockets sockets;
     struct loop loop;
@@ -182,6 +185,12 @@ static int change_negative(void *context, const uint8_t *name, size_t len, uint6
     return status;
 }
 
+static struct anchors *configured_anchors(void *context)
+{
+    (void)context;
+    return tracked_configured(self.steps);
+}
+
 static const struct control_ops control_ops = {
     .counters = counters_of,
     .post = post_to,
@@ -197,6 +206,7 @@ static const struct control_ops control_ops = {
     .block_test = test_blocked,
     .unblock = unblock,
     .unblocked = list_unblocked,
+    .anchors = configured_anchors,
     .change_negative = change_negative,
 };
 
@@ -251,6 +261,7 @@ static void stop_workers(void)
     forwarding_stop(&self.forwarding);
     self.fleet.stopping = true;
     bootstrap_stop(&self.bootstrap);
+    tracker_stop(&self.tracker);
     control_stopping(self.control);
     for (unsigned i = 0; i < self.running; i++)
         worker_stop(self.workers[i]);
@@ -265,6 +276,7 @@ static void handed_over(pid_t to)
     snprintf(assignment, sizeof assignment, "MAINPID=%ld", (long)to);
     manager_tell(assignment);
     saved_state_hand_over(&self.kept);
+    tracker_hand_over(&self.tracker);
     stop_workers();
     control_hand_over(self.control);
 }
@@ -322,6 +334,7 @@ static void configuration_changed(struct config *config, struct routes *routes)
     if (self.identities.workers)
         identity_configure(&self.identities, config);
     step_files_configure(&self.step_files, config);
+    tracker_configure(&self.tracker, config, tracked_configured(self.steps));
     self.handover.setup.config = config;
     self.handover.setup.routes = routes;
     forwarding_reloaded(&self.forwarding);
@@ -430,6 +443,57 @@ static void begin_fleet(void)
     worker_hear_flushes(self.workers[0], flush_heard);
 }
 
+/* --- trust anchors --- */
+
+static void steps_switched(bool flushed)
+{
+    if (flushed)
+        saved_state_flushed(&self.kept);
+    tracker_configure(&self.tracker, self.config, tracked_configured(self.steps));
+}
+
+static void anchors_changed(void)
+{
+    step_files_read_again(&self.step_files, &step_validate);
+}
+
+/* The set of steps with the anchors of the saved state, before the workers run. 0 or negative. */
+static int use_saved_anchors(void)
+{
+    struct step_snapshot *snapshot = NULL;
+    struct step_set *set;
+    unsigned index = 0;
+    while (self.steps->order[index] != &step_validate)
+        index++;
+    char *mistakes = NULL;
+    size_t len;
+    FILE *errors = open_memstream(&mistakes, &len);
+    int status = errors ? step_prepare(&snapshot, &step_validate, self.config, errors) : -ENOMEM;
+    if (errors)
+        fclose(errors);
+    free(mistakes);
+    if (status == 0)
+        status = step_set_replace(&set, self.steps, index, snapshot);
+    if (status < 0) {
+        step_snapshot_unref(&step_validate, snapshot);
+        return status;
+    }
+    for (unsigned i = 0; i < self.config->workers; i++)
+        worker_change_steps_early(self.workers[i], set);
+    step_set_unref(self.steps);
+    self.steps = set;
+    return 0;
+}
+
+static void begin_tracking(void)
+{
+    if (!tracker_begin(&self.tracker, self.config, tracked_configured(self.steps)))
+        return;
+    int status = use_saved_anchors();
+    if (status < 0)
+        log_warning("resolve", "the saved trust anchors cannot be used before a reload: %s", error_text(status));
+}
+
 /* --- signals --- */
 
 /* SIGINT, or a second SIGTERM, stops without draining. */
@@ -461,6 +525,7 @@ static void network_changed(struct link *link)
     listening_network_changed(&self.listening);
     forwarding_network_changed(&self.forwarding);
     bootstrap_network_changed(&self.bootstrap);
+    tracker_network_changed(&self.tracker);
 }
 
 static void listeners_changed(const struct listening *listening)
@@ -501,6 +566,8 @@ static int watch_signals(void)
     if (status == 0)
         status = bootstrap_init(&self.bootstrap, &self.loop);
     if (status == 0)
+        status = tracker_init(&self.tracker, &self.loop);
+    if (status == 0)
         status = watchdog_init(&self.watchdog, &self.loop);
     return status;
 }
@@ -520,6 +587,7 @@ static void unwatch_signals(void)
     step_files_close(&self.step_files);
     saved_state_close(&self.kept);
     bootstrap_close(&self.bootstrap);
+    tracker_close(&self.tracker);
     watchdog_close(&self.watchdog);
     forwarding_fini(&self.forwarding);
     loop_drain(&self.loop, 100);
@@ -569,7 +637,9 @@ static int run_workers(void)
             log_warning("daemon", "listeners do not follow interfaces: out of memory");
         if (identity_watch_start(&self.identities, &self.loop, self.config, self.workers, self.has_identity) < 0)
             log_warning("daemon", "changed certificates are not loaded before a reload: out of memory");
-        step_files_start(&self.step_files, &self.loop, self.config, &self.steps, self.workers);
+        step_files_start(&self.step_files, &self.loop, self.config, &self.steps, self.workers, self.cache,
+                         steps_switched);
+        tracker_start(&self.tracker, self.workers[0], anchors_changed);
         loop_run(&self.loop);
         link_close(&self.link);
     }
@@ -591,6 +661,7 @@ static void clean_up(void)
     sockets_close(&self.sockets);
     reload_fini(&self.reload);
     bootstrap_fini(&self.bootstrap);
+    tracker_fini(&self.tracker);
     routing_fini(&self.routing);
     sandbox_fini(&self.sandbox);
     step_set_unref(self.steps);
@@ -637,6 +708,7 @@ static int fill(void)
 {
     begin_forwarding();
     negativefile_read(self.config);
+    begin_tracking();
     if (!self.takes_over) {
         saved_state_read(&self.kept, self.config, self.routing.routes, self.cache, self.workers);
         return 0;

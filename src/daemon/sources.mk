@@ -8,7 +8,7 @@ libdaemon_a_SOURCES = src/daemon/addresses.c src/daemon/addresses.h src/daemon/l
   src/daemon/step_files.c src/daemon/step_files.h src/daemon/syscalls.c src/daemon/syscalls.h \
         src/daemon/routefile.c src/daemon/routefile.h \
   src/daemon/tapping.c src/daemon/tapping.h \
-  src/daemon/takeover.c src/daemon/takeover.h src/daemon/ticketfile.c src/daemon/ticketfile.h src/daemon/trusts.c src/daemon/trusts.h src/daemon/watchdog.c src/daemon/watchdog.h src/daemon/watching.c src/daemon/watching.h src/daemon/worker.c src/daemon/worker.h
+  src/daemon/takeover.c src/daemon/takeover.h src/daemon/ticketfile.c src/daemon/ticketfile.h src/daemon/tracker.c src/daemon/tracker.h src/daemon/trackerfile.c src/daemon/trackerfile.h src/daemon/trusts.c src/daemon/trusts.h src/daemon/watchdog.c src/daemon/watchdog.h src/daemon/watching.c src/daemon/watching.h src/daemon/worker.c src/daemon/worker.h
 sbin_PROGRAMS += dotstub
 dotstub_SOURCES = src/daemon/main.c src/base/reserve.c
 dotstub_LDADD = $(daemon_libs)
@@ -31,3 +31,6 @@ tests_unit_test_sandbox_LDADD = $(daemon_libs) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/test_watching
 tests_unit_test_watching_SOURCES = tests/unit/test_watching.c
 tests_unit_test_watching_LDADD = $(daemon_libs) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_trackerfile
+tests_unit_test_trackerfile_SOURCES = tests/unit/test_trackerfile.c tests/unit/root_signer.h tests/unit/signer.h
+tests_unit_test_trackerfile_LDADD = $(daemon_libs) $(CMOCKA_LIBS)

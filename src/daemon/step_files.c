@@ -42,6 +42,8 @@ static void read_job(uv_work_t *work)
 /* --- the workers --- */
 
 struct steps_change {
+    struct step_files *files;
+    uint64_t epoch;          /* of the cache before */
     struct step_set *before; /* a reference */
     unsigned outstanding;
     struct steps_change_item {
@@ -56,6 +58,7 @@ static void worker_replied(struct mailbox_item *item, void *reader)
     (void)reader;
     if (--change->outstanding > 0)
         return;
+    change->files->switched(change->epoch != cache_epoch(change->files->cache));
     step_set_unref(change->before);
     mem_free(change);
 }
@@ -70,6 +73,8 @@ static int give_to_workers(struct step_files *files, unsigned index, struct step
         mem_free(change);
         return status;
     }
+    change->files = files;
+    change->epoch = cache_epoch(files->cache);
     change->before = *files->steps;
     change->outstanding = files->worker_count;
     *files->steps = set;
@@ -152,6 +157,8 @@ static void begin(struct step_reader *reader)
     if (reader->generation != files->generation)
         reader->seen = (*files->steps)->held[reader->index]->files;
     reader->generation = files->generation;
+    reader->seen += reader->regardless; /* another state than any that was read */
+    reader->regardless = false;
     reader->began_ms = loop_now(reader->watching.timer.loop->data);
     reader->config = config_ref(files->config);
     reader->work.data = (void *)step_of(reader);
@@ -168,9 +175,10 @@ static void files_changed(struct watching *watching)
 /* --- interface --- */
 
 void step_files_start(struct step_files *files, struct loop *loop, struct config *config, struct step_set **steps,
-                      struct worker **workers)
+                      struct worker **workers, struct cache *cache, void (*switched)(bool flushed))
 {
-    *files = (struct step_files){.steps = steps, .workers = workers, .worker_count = config->workers};
+    *files = (struct step_files){
+        .steps = steps, .workers = workers, .worker_count = config->workers, .cache = cache, .switched = switched};
     for (unsigned i = 0; i < (*steps)->count; i++) {
         if (!(*steps)->order[i]->files)
             continue;
@@ -190,6 +198,17 @@ void step_files_configure(struct step_files *files, struct config *config)
     files->generation++;
     for (unsigned i = 0; i < files->count; i++)
         begin(&files->readers[i]);
+}
+
+void step_files_read_again(struct step_files *files, const struct step *step)
+{
+    for (unsigned i = 0; !files->stopped && i < files->count; i++) {
+        struct step_reader *reader = &files->readers[i];
+        if (step_of(reader) != step)
+            continue;
+        reader->regardless = true;
+        begin(reader);
+    }
 }
 
 void step_files_stop(struct step_files *files)

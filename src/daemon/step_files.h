@@ -29,6 +29,7 @@ struct step_reader {
     uint64_t began_ms;
     struct config *config; /* a reference */
     uint64_t seen;         /* the state of the files that were read last, or could not be */
+    bool regardless;       /* the next job prepares the step although no file has changed */
     struct step_snapshot *snapshot;
     char *mistakes;
     int status;
@@ -41,13 +42,18 @@ struct step_files {
     unsigned worker_count;
     unsigned generation; /* grows with each reload */
     bool stopped;
+    struct cache *cache;
+    void (*switched)(bool flushed); /* see step_files_start */
     struct step_reader readers[STEPS_MAX];
     unsigned count;
 };
 
-/* Call it when the workers run, with the steps prepared for `config`. */
+/* Call it when the workers run, with the steps prepared for `config`. `switched` runs when all workers use other snapshots;
+ * flushed: the cache was flushed meanwhile. */
 void step_files_start(struct step_files *files, struct loop *loop, struct config *config, struct step_set **steps,
-                      struct worker **workers);
+                      struct worker **workers, struct cache *cache, void (*switched)(bool flushed));
+/* Prepares a step again, because it depends on more than its files. The step has `files`. */
+void step_files_read_again(struct step_files *files, const struct step *step);
 /* A reload has given the workers *steps, prepared for this configuration, which is borrowed until the next call. */
 void step_files_configure(struct step_files *files, struct config *config);
 /* Prepares nothing from now on. Before step_files_start it does nothing. */

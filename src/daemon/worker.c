@@ -202,6 +202,11 @@ void worker_change_steps(struct worker *worker, struct worker_steps *change)
     mailbox_post(&worker->mailbox, &change->request);
 }
 
+void worker_change_steps_early(struct worker *worker, struct step_set *steps)
+{
+    resolver_configure(&worker->resolver, worker->config, steps);
+}
+
 /* --- routes --- */
 
 static void routes_item(struct mailbox_item *item, void *reader)
@@ -345,6 +350,28 @@ void worker_look_up(struct worker *worker, struct worker_host *host)
 {
     host->request.open = host_item;
     mailbox_post(&worker->mailbox, &host->request);
+}
+
+/* --- the root's keys --- */
+
+static void keys_done(struct key_lookup *lookup)
+{
+    struct worker_keys *keys = container_of(lookup, struct worker_keys, lookup);
+    mailbox_post(keys->worker->reply_to, &keys->reply);
+}
+
+static void keys_item(struct mailbox_item *item, void *reader)
+{
+    struct worker_keys *keys = container_of(item, struct worker_keys, request);
+    keys->worker = reader;
+    keys->lookup.done = keys_done;
+    key_lookup_begin(&keys->lookup, &keys->worker->resolver);
+}
+
+void worker_look_up_keys(struct worker *worker, struct worker_keys *keys)
+{
+    keys->request.open = keys_item;
+    mailbox_post(&worker->mailbox, &keys->request);
 }
 
 /* --- listeners --- */

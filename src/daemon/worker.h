@@ -2,7 +2,7 @@
 /* One worker: a thread with its own loop, sockets, resolver and sessions.
  *
  * Threads: made and freed on the main thread. From worker_start until worker_join returns everything in it belongs
- *          to its own thread. The main thread may call worker_configure, worker_route, worker_know, worker_look_up, worker_drain, worker_stop,
+ *          to its own thread. The main thread may call worker_configure, worker_route, worker_know, worker_look_up, worker_look_up_keys, worker_drain, worker_stop,
  *          worker_post and worker_counters.
  */
 #ifndef DOTSTUB_DAEMON_WORKER_H
@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "control/control.h"
 #include "resolve/host_lookup.h"
+#include "resolve/key_lookup.h"
 #include "sockets.h"
 #include "store/store.h"
 #include "upstream/groups.h"
@@ -62,6 +63,13 @@ struct worker_host {
     struct worker *worker; /* set by worker_look_up */
 };
 
+/* A look-up of the root's keys. */
+struct worker_keys {
+    struct mailbox_item request, reply; /* the reply is posted when it has ended */
+    struct key_lookup lookup;
+    struct worker *worker; /* set by worker_look_up_keys */
+};
+
 /* A flush of the fleet: first all workers ignore older values of the store. */
 struct worker_flush {
     struct mailbox_item request, reply;
@@ -99,6 +107,7 @@ void worker_route_early(struct worker *worker, struct worker_routes *routes);
 /* New queries go to these addresses of hosts. */
 void worker_know(struct worker *worker, struct worker_known *known);
 void worker_look_up(struct worker *worker, struct worker_host *host);
+void worker_look_up_keys(struct worker *worker, struct worker_keys *keys);
 /* Calls `heard` on the main thread after the first usable response of an encrypted server while the portal window is
  * open. Before worker_start. */
 void worker_watch_portal(struct worker *worker, void (*heard)(void));
@@ -109,6 +118,8 @@ void worker_flush_fleet(struct worker *worker, struct worker_flush *flush);
 void worker_identify(struct worker *worker, struct worker_identity *change);
 /* Steps whose snapshot is the same as before keep their state. */
 void worker_change_steps(struct worker *worker, struct worker_steps *change);
+/* The same before worker_start, at once; borrows the set. */
+void worker_change_steps_early(struct worker *worker, struct step_set *steps);
 #ifdef ENABLE_DNSTAP
 struct tap;
 /* Call it before worker_start: copies of its messages go to this queue of the tap. */

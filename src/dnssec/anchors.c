@@ -114,17 +114,29 @@ int anchors_add_negative(struct anchors *anchors, const uint8_t *name, size_t le
     return status;
 }
 
-int anchors_copy(struct anchors *anchors, const struct anchors *from)
+static int copy(struct anchors *anchors, const struct anchors *from, bool root)
 {
     int status = 0;
     for (size_t i = 0; status == 0 && i < from->count; i++) {
         const struct anchor *anchor = &from->list[i];
+        if (!root && !anchor->negative && anchor->len == 1)
+            continue;
         if (anchor->negative)
             status = anchors_add_negative(anchors, anchor->name, anchor->len, anchor->until_ms);
         for (unsigned k = 0; status == 0 && k < anchor->count; k++)
             status = anchors_add(anchors, anchor->name, anchor->len, anchor->records[k].type, anchor->records[k].rdata);
     }
     return status;
+}
+
+int anchors_copy(struct anchors *anchors, const struct anchors *from)
+{
+    return copy(anchors, from, true);
+}
+
+int anchors_copy_below_root(struct anchors *anchors, const struct anchors *from)
+{
+    return copy(anchors, from, false);
 }
 
 /* Records of one anchor differ from each other. */

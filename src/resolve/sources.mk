@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libresolve.a
-libresolve_a_SOURCES = src/resolve/denied.c src/resolve/failures.c src/resolve/failures.h src/resolve/host_lookup.c src/resolve/lookup.c \
+libresolve_a_SOURCES = src/resolve/denied.c src/resolve/failures.c src/resolve/failures.h src/resolve/host_lookup.c src/resolve/key_lookup.c src/resolve/lookup.c \
   src/resolve/lookup.h src/resolve/lookup_record.c src/resolve/lookup_wait.c src/resolve/negatives.c src/resolve/query.c src/resolve/querylog.c \
   src/resolve/recorder.c src/resolve/refresh.h src/resolve/resolver.c src/resolve/share.c src/resolve/step.c \
   src/resolve/step_cache.c src/resolve/step_lookup.c src/resolve/step_validate.c src/resolve/stored.c src/resolve/subquery.c src/resolve/tally.c \
-  src/resolve/trace.c src/resolve/validate.c src/resolve/validate_ahead.c src/resolve/validator.h
-noinst_HEADERS += include/resolve/blocked.h include/resolve/context.h include/resolve/host_lookup.h include/resolve/negatives.h include/resolve/query.h \
+  src/resolve/trace.c src/resolve/tracked.c src/resolve/validate.c src/resolve/validate_ahead.c src/resolve/validator.h
+noinst_HEADERS += include/resolve/blocked.h include/resolve/context.h include/resolve/host_lookup.h include/resolve/key_lookup.h include/resolve/negatives.h include/resolve/query.h \
   include/resolve/querylog.h include/resolve/recorder.h include/resolve/resolver.h include/resolve/share.h include/resolve/step.h \
-  include/resolve/subquery.h include/resolve/tally.h include/resolve/trace.h include/resolve/waiter.h
+  include/resolve/subquery.h include/resolve/tally.h include/resolve/trace.h include/resolve/tracked.h include/resolve/waiter.h
 
 # Tests with the fake network of src/upstream/sources.mk.
 fake_resolve_libs = libresolve.a libcache.a libdnssec.a $(fake_upstream_libs) $(GNUTLS_LIBS)

@@ -7,6 +7,7 @@
 #include "base/lines.h"
 #include "base/mem.h"
 #include "config/config.h"
+#include "resolve/tracked.h"
 #include "validator.h"
 
 #define DEFAULT_FILE "/usr/share/dns/root.key"
@@ -15,6 +16,7 @@
 enum { DENIALS_SHARE = 32, DENIALS_LEAST = 256 * 1024 };
 
 struct trust {
+    struct anchors *configured; /* before tracking */
     struct anchors *anchors;
     size_t denials; /* bytes for proofs; 0: none are kept */
 };
@@ -93,11 +95,41 @@ static int read_anchors(struct anchors *anchors, const struct config *config, FI
     return status < 0 ? status : add_negative(anchors, config);
 }
 
+bool tracked_is_wanted(const struct config *config)
+{
+    return config->dnssec.mode == DNSSEC_MODE_VALIDATE &&
+           (config->dnssec.track == TRACK_YES ||
+            (config->dnssec.track == TRACK_AUTO && strcmp(config->dnssec.trust_anchors, DEFAULT_FILE) == 0));
+}
+
+struct anchors *tracked_configured(const struct step_set *steps)
+{
+    for (unsigned i = 0; i < steps->count; i++)
+        if (steps->order[i] == &step_validate)
+            return steps->held[i]->data ? ((struct trust *)steps->held[i]->data)->configured : NULL;
+    return NULL;
+}
+
+/* The anchors in force: the configured ones, with those of the root as tracking has found them. */
+static int choose_anchors(struct trust *trust, const struct config *config)
+{
+    if (!tracked_is_wanted(config)) {
+        trust->anchors = anchors_ref(trust->configured);
+        return 0;
+    }
+    int status = anchors_new(&trust->anchors);
+    if (status == 0)
+        status = anchors_copy_below_root(trust->anchors, trust->configured);
+    return status < 0 ? status : tracked_add_anchors(trust->configured, trust->anchors);
+}
+
 static void release(void *snapshot)
 {
     struct trust *trust = snapshot;
-    if (trust)
+    if (trust) {
+        anchors_unref(trust->configured);
         anchors_unref(trust->anchors);
+    }
     mem_free(trust);
 }
 
@@ -106,9 +138,11 @@ static int prepare(const struct config *config, void **snapshot, FILE *errors)
     if (config->dnssec.mode != DNSSEC_MODE_VALIDATE)
         return 0;
     struct trust *trust = mem_zalloc(1, sizeof *trust);
-    int status = trust ? anchors_new(&trust->anchors) : -ENOMEM;
+    int status = trust ? anchors_new(&trust->configured) : -ENOMEM;
     if (status == 0)
-        status = read_anchors(trust->anchors, config, errors);
+        status = read_anchors(trust->configured, config, errors);
+    if (status == 0)
+        status = choose_anchors(trust, config);
     if (status < 0) {
         release(trust);
         return status;

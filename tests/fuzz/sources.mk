@@ -91,3 +91,8 @@ fuzz_targets += tests/fuzz/fuzz_http2
 tests_fuzz_fuzz_http2_SOURCES = tests/fuzz/fuzz_http2.c tests/fuzz/fuzz.h tests/unit/http2_peer.h $(fuzz_main)
 tests_fuzz_fuzz_http2_LDADD = $(net_libs)
 tests_fuzz_fuzz_http2_LDFLAGS = $(fuzz_ldflags)
+
+fuzz_targets += tests/fuzz/fuzz_sighting
+tests_fuzz_fuzz_sighting_SOURCES = tests/fuzz/fuzz_sighting.c tests/fuzz/fuzz.h $(fuzz_main)
+tests_fuzz_fuzz_sighting_LDADD = $(dnssec_libs)
+tests_fuzz_fuzz_sighting_LDFLAGS = $(fuzz_ldflags)

@@ -262,7 +262,7 @@ def test_unknown_paths_list_the_known_ones(daemon):
         reply = control(daemon, path)
         assert reply.status == 404
         assert {"/", "/status.json", "/status", "/stats", "/config", "/metrics", "/cache", "/explain", "/trace", "/flush", "/log", "/reload", "/drain", "/forward", "/forward/add", "/forward/remove", "/portal", "/portal/open", "/portal/close",
-                "/block", "/block/test", "/unblock", "/dnssec/negative", "/dnssec/negative/add", "/dnssec/negative/remove"} == set(reply.json["paths"])
+                "/block", "/block/test", "/unblock", "/dnssec/anchors", "/dnssec/negative", "/dnssec/negative/add", "/dnssec/negative/remove"} == set(reply.json["paths"])
 
 
 @pytest.mark.parametrize("path", ["/flush?nmae=a.example", "/flush?name=", "/flush?name=a..b", "/flush?name=a&suffix=b", "/flush?name",

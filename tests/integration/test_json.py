@@ -105,6 +105,10 @@ def told(make_namespace, make_server, make_daemon, public_path):
     return run
 
 
+def contract_of_anchors():
+    return {path for path in tables()["dnssec anchors"] if path.startswith("anchors[]")}
+
+
 def test_commands_that_show(told):
     ask_truly(told.daemon, "a.example")
     told("status")
@@ -128,6 +132,7 @@ def test_commands_that_show(told):
         "configuration.last_reload", "configuration.last_reload_s_ago", "configuration.mistakes[]", "configuration.at_next_start[]",
         "hosts[]", *(f"hosts[].{name}" for name in ("upstream", "host", "plain", "addresses", "addresses[]", "resolved_s_ago", "next_s",
                                                     "last_error")),
+        *(f"dnssec.{path}" for path in contract_of_anchors()),
         "servers[].fallback",  # test_bootstrap.py and test_blocked_networks.py check these
         "store.servers[].latency_ms"}  # test_store.py
 
@@ -181,6 +186,17 @@ def test_block_lists(make_daemon, server, public_path):
         assert done.stdout, done.stderr
         contract.check(" ".join(arguments[:2]) if arguments[0] == "block" else "unblock", done.stdout)
     assert not contract.unseen("block list", "block test", "unblock")
+
+
+def test_anchors(make_daemon, server):
+    for mode in ("off", "validate"):  # test_anchors.py has more states
+        daemon, contract = make_daemon(server, dnssec=mode), Contract()
+        for title, *arguments in (("dnssec anchors", "dnssec", "anchors"), ("status", "status")):
+            done = call("-c", daemon.config_file, "--json", *arguments)
+            assert done.returncode == 0, done.stderr
+            contract.check(title, done.stdout)
+        assert bool(contract.seen["status"] & {"dnssec.anchors[].key_tag"}) == (mode == "validate")
+        daemon.stop()
 
 
 def test_negative_anchors(make_daemon, server):

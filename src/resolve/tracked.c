@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "resolve/tracked.h"
+#include <pthread.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct tracking tracking;
+static struct tracked_query query;
+
+bool tracked_begin(struct anchors *configured)
+{
+    pthread_mutex_lock(&lock);
+    bool same = configured && tracking.configured && anchors_agree(configured, tracking.configured);
+    if (!same) {
+        tracking_fini(&tracking);
+        tracking_init(&tracking, configured);
+    }
+    pthread_mutex_unlock(&lock);
+    return !same;
+}
+
+void tracked_forget(void)
+{
+    pthread_mutex_lock(&lock);
+    struct tracking before = tracking;
+    tracking_init(&tracking, before.configured);
+    tracking_fini(&before);
+    pthread_mutex_unlock(&lock);
+}
+
+bool tracked_has_anchor(void)
+{
+    bool found = false;
+    pthread_mutex_lock(&lock);
+    for (unsigned i = 0; i < tracking.now.count; i++)
+        found |= tracking_is_trusted(tracking.now.key[i].state);
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
+enum tracking_result tracked_see(struct sighting *sighting, struct tracking_change changes[TRACKING_KEYS],
+                                 unsigned *count)
+{
+    pthread_mutex_lock(&lock);
+    enum tracking_result result = tracking_see(&tracking, sighting, changes, count);
+    query.ignored = tracking.now.ignored;
+    pthread_mutex_unlock(&lock);
+    return result;
+}
+
+int tracked_add_anchors(const struct anchors *configured, struct anchors *out)
+{
+    pthread_mutex_lock(&lock);
+    int status = tracking_add_anchors(&tracking, configured, out);
+    pthread_mutex_unlock(&lock);
+    return status;
+}
+
+unsigned tracked_list(struct tracked_key out[TRACKING_KEYS])
+{
+    pthread_mutex_lock(&lock);
+    unsigned count = tracking.now.count;
+    for (unsigned i = 0; i < count; i++) {
+        out[i] = tracking.now.key[i];
+        out[i].ds = (struct bytes){NULL, 0};
+    }
+    pthread_mutex_unlock(&lock);
+    return count;
+}
+
+unsigned tracked_each_evidence(void (*each)(void *context, const struct sighting *sighting), void *context)
+{
+    pthread_mutex_lock(&lock);
+    unsigned count = tracking.evidence_count;
+    for (unsigned i = 0; i < count; i++)
+        each(context, tracking.evidence[i]);
+    pthread_mutex_unlock(&lock);
+    return count;
+}
+
+struct tracked_query *tracked_query(void)
+{
+    return &query;
+}
