@@ -167,6 +167,8 @@
     X(dnssec_bogus_unsigned, "of dnssec_bogus: no signature (EDE 10)")                                                 \
     X(dnssec_bogus_no_zone_key, "of dnssec_bogus: no keys of a zone (EDE 11)")                                         \
     X(dnssec_bogus_no_proof, "of dnssec_bogus: no proof that something does not exist (EDE 12)")                       \
+    X(dnssec_reports, "reports of bogus data sent to the agents of zones (RFC 9567)")                                  \
+    X(dnssec_reports_limited, "reports not sent because of a limit on reports, or on lookups")                         \
     X(dnssec_limited, "of dnssec_bogus: because of a limit on the work of one response or lookup")                     \
     X(dnssec_ahead, "queries for keys and DS sent together with the query that will need them")                        \
     X(dnssec_paused, "validations that continued in a later turn because they had taken a millisecond")                \

@@ -295,7 +295,8 @@ struct config {
         enum config_track track; /* changes of the root's anchors (RFC 5011) */
         char **negative;         /* names that are not validated, nor those below them; see config_negative */
         size_t negative_count;
-        bool aggressive; /* use of cached proofs (RFC 8198) */
+        bool aggressive;    /* use of cached proofs (RFC 8198) */
+        bool report_errors; /* to the agents of zones (RFC 9567) */
     } dnssec;
 
     struct {

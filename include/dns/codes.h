@@ -95,6 +95,7 @@ enum {
     OPTION_CODE_NSID = 3,       /* RFC 5001 */
     OPTION_CODE_COOKIE = 10,    /* RFC 7873 */
     OPTION_CODE_KEEPALIVE = 11, /* RFC 7828 */
+    OPTION_CODE_REPORT = 18,    /* Report-Channel, RFC 9567 */
 };
 
 /* Signatures and proofs: only for clients that set DO or query the type (RFC 4035 section 3.2.1). */

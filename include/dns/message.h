@@ -7,7 +7,7 @@
  *          that was walked before is not walked again byte by byte).
  * Owns:    nothing; results point into the message and into the caller's scratch.
  * Threads: any, one scratch per thread.
- * RFC:     1035, 2181, 3597, 6891 (EDNS), 7828 (keepalive), 8914 (extended errors), 8945/2931 (TSIG, SIG(0)).
+ * RFC:     1035, 2181, 3597, 6891 (EDNS), 7828 (keepalive), 8914 (extended errors), 9567 (report channel), 8945/2931 (TSIG, SIG(0)).
  */
 #ifndef DOTSTUB_DNS_MESSAGE_H
 #define DOTSTUB_DNS_MESSAGE_H
@@ -110,6 +110,8 @@ struct answer {
     bool truncated;              /* TC */
     uint32_t ttl;                /* seconds for which it may be cached; 0: only for waiting queries. Set by ttl_apply */
     const uint16_t *ttl_offsets; /* the offset of each record's TTL in `wire` */
+    struct bytes
+        agent; /* of a walk: the name in lower case to which errors are to be reported (RFC 9567); empty: none */
     unsigned ttl_count;
     struct ede_list ede; /* last: only the first `count` are initialized and read */
 };
@@ -136,6 +138,7 @@ static inline bool answer_is_conclusive(const struct answer *answer)
 struct answer_scratch {
     uint16_t ttl_offsets[MESSAGE_MAX_RECORDS];
     uint16_t section_end[4];       /* offsets behind question, answer, authority, additional of the last walk */
+    uint8_t agent[255];            /* NAME_MAX_WIRE: see struct answer */
     uint16_t name_at[MESSAGE_MAX]; /* private to the walk, see walk.h */
 };
 

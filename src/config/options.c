@@ -409,6 +409,14 @@ const struct option options[] = {
      IN(dnssec.aggressive),
      .unset = "yes",
      .help = "With validate: names that a cached proof denies are answered without asking an upstream (RFC 8198)."},
+    {.key = "dnssec.report-errors",
+     .type = OPTION_BOOLEAN,
+     IN(dnssec.report_errors),
+     .unset = "no",
+     .help =
+         "With validate: report bogus data to the operator of its zone, if the response names an agent for reports "
+         "(RFC 9567). The report is a query for a name below the agent's, which holds the name and type that a client "
+         "queried."},
     {.key = "dnssec.negative",
      .type = OPTION_TEXTS,
      IN_LIST(dnssec.negative, dnssec.negative_count),

@@ -13,6 +13,7 @@
 
 #include "base/errors.h"
 #include "dns/message.h"
+#include "dns/name.h"
 #include "walk.h"
 
 enum section { QUESTION, ANSWER, AUTHORITY, ADDITIONAL };
@@ -26,11 +27,23 @@ struct reading {
     struct answer answer;
 };
 
+/* The first one counts, if it is one whole name below the root. */
+static void read_agent(struct reading *reading, struct bytes data)
+{
+    size_t len = name_len(data);
+    if (reading->answer.agent.len > 0 || len != data.len || len <= 1)
+        return;
+    name_lower(reading->scratch->agent, data.data, len);
+    reading->answer.agent = (struct bytes){reading->scratch->agent, len};
+}
+
 /* An extended error without a code, or a keepalive timeout of a wrong length, is ignored. */
 static void read_option(struct reading *reading, uint16_t code, struct bytes data)
 {
     if (code == LDNS_EDNS_EDE && data.len >= 2)
         ede_add(&reading->answer.ede, read_u16(data.data), (const char *)data.data + 2, data.len - 2);
+    if (code == OPTION_CODE_REPORT)
+        read_agent(reading, data);
     if (code == LDNS_EDNS_KEEPALIVE && data.len == 2) {
         reading->transport.keepalive = true;
         reading->transport.keepalive_ms = read_u16(data.data) * 100u;

@@ -331,7 +331,7 @@ bool lookup_keep(struct lookup *lookup)
 {
     const struct answer *answer = lookup->answer;
     size_t offsets = answer->ttl_count * sizeof *answer->ttl_offsets;
-    struct kept_response *kept = mem_alloc(sizeof *kept + offsets + answer->len);
+    struct kept_response *kept = mem_alloc(sizeof *kept + offsets + answer->len + answer->agent.len);
     if (!kept)
         return false;
     kept->answer = *answer;
@@ -339,6 +339,10 @@ bool lookup_keep(struct lookup *lookup)
     kept->answer.ttl_offsets = kept->ttl_offsets;
     memcpy(kept->ttl_offsets, answer->ttl_offsets, offsets);
     memcpy(kept->answer.wire, answer->wire, answer->len);
+    if (answer->agent.len > 0) {
+        kept->answer.agent.data = kept->answer.wire + answer->len;
+        memcpy(kept->answer.wire + answer->len, answer->agent.data, answer->agent.len);
+    }
     mem_free(lookup->kept);
     lookup->kept = kept;
     lookup->answer = &kept->answer;

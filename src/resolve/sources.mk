@@ -2,7 +2,7 @@
 noinst_LIBRARIES += libresolve.a
 libresolve_a_SOURCES = src/resolve/denied.c src/resolve/failures.c src/resolve/failures.h src/resolve/host_lookup.c src/resolve/key_lookup.c src/resolve/lookup.c \
   src/resolve/lookup.h src/resolve/lookup_record.c src/resolve/lookup_wait.c src/resolve/negatives.c src/resolve/query.c src/resolve/querylog.c \
-  src/resolve/recorder.c src/resolve/refresh.h src/resolve/resolver.c src/resolve/share.c src/resolve/step.c \
+  src/resolve/recorder.c src/resolve/refresh.h src/resolve/reporting.c src/resolve/resolver.c src/resolve/share.c src/resolve/step.c \
   src/resolve/step_cache.c src/resolve/step_lookup.c src/resolve/step_validate.c src/resolve/stored.c src/resolve/subquery.c src/resolve/tally.c \
   src/resolve/trace.c src/resolve/tracked.c src/resolve/validate.c src/resolve/validate_ahead.c src/resolve/validator.h
 noinst_HEADERS += include/resolve/blocked.h include/resolve/context.h include/resolve/host_lookup.h include/resolve/key_lookup.h include/resolve/negatives.h include/resolve/query.h \
@@ -35,3 +35,6 @@ tests_unit_test_stages_LDADD = $(fake_resolve_libs) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/test_negatives
 tests_unit_test_negatives_SOURCES = tests/unit/test_negatives.c $(fake_net_sources)
 tests_unit_test_negatives_LDADD = $(fake_resolve_libs) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_reporting
+tests_unit_test_reporting_SOURCES = tests/unit/test_reporting.c $(fake_net_sources)
+tests_unit_test_reporting_LDADD = $(fake_resolve_libs) $(CMOCKA_LIBS)

@@ -129,6 +129,8 @@ static void refuse(struct lookup *lookup, int ede_code, const char *text, bool l
     if (bogus)
         count_bogus(lookup->resolver->counters, ede_code);
     counter_add(lookup->resolver->counters, COUNTER_dnssec_limited, limited);
+    if (bogus)
+        reporting_bogus(lookup, (unsigned)ede_code);
     lookup->ede_is_ours = true;
     answer->rcode = RCODE_SERVFAIL;
     answer->authenticated = false;

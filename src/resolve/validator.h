@@ -16,11 +16,20 @@ struct validator_told {
     uint64_t hash, until_ms;
 };
 
+enum { VALIDATOR_REPORTS = 64, VALIDATOR_REPORTED_MS = 60000, VALIDATOR_REPORTS_A_SECOND = 5 };
+/* Reports of bogus data (reporting.c). */
+struct validator_reports {
+    uint64_t second; /* that `sent` is of */
+    unsigned sent;
+    struct validator_told sent_to[VALIDATOR_REPORTS]; /* reports that are not sent again until then */
+};
+
 /* The state of step_validate. */
 struct validator {
     struct resolver *resolver;
     uint8_t *room; /* MESSAGE_MAX bytes: copies from the cache; the resolver's room may be in use */
     struct validator_told told[VALIDATOR_TOLD];
+    struct validator_reports reports;
     struct timeouts pauses;        /* of lookups whose validation continues in a later turn */
     const struct anchors *anchors; /* of the snapshot; NULL: dnssec.mode is not `validate` */
     struct denials *denials;       /* NULL: none are kept */
@@ -58,6 +67,13 @@ void denied_learn(struct lookup *lookup);
 /* True: cached proofs deny the key, and *out is the response, in the validator's room, with DNSSEC records if the key has
  * DO. */
 bool denied_find(struct resolver *resolver, const struct key *key, struct answer *out);
+
+/* --- reporting.c --- */
+/* Reports to the agent of the response that it is bogus, if that is wanted. */
+void reporting_bogus(struct lookup *lookup, unsigned ede_code);
+/* The name of a report: _er.QTYPE.QNAME.CODE._er.AGENT. Its length; 0: it would be too long, or the name must not be reported. */
+size_t reporting_name(uint8_t out[NAME_MAX_WIRE], struct bytes qname, uint16_t qtype, unsigned ede_code,
+                      struct bytes agent);
 
 /* --- step_validate.c --- */
 struct validator *validator_of(const struct resolver *resolver);

@@ -16,8 +16,10 @@ import threading
 import time
 
 import dns.dnssec
+import dns.edns
 import dns.flags
 import dns.message
+import dns.name
 import dns.rdatatype
 import dns.rrset
 import pytest
@@ -599,6 +601,58 @@ def test_a_flush_a_reload_and_the_option_end_it(make_reloadable, named, tree):  
     assert response.rcode() == NXDOMAIN and not response.flags & wire.AD
     daemon.reload(dnssec=settings(tree, aggressive=False), cache={"nxdomain-cut": "no"})
     assert taken(5) > 0 and taken(6) > 0
+
+
+# Reports of bogus data (RFC 9567).
+
+def agent_of(server, named, agent="agent.test"):
+    """The server has the tree and names an agent; returns a function that lists the reports it got."""
+    def twist(query, truth):
+        response = dns.message.from_wire(named.plain(query.data))
+        response.use_edns(0, dns.flags.DO, 1232, options=[dns.edns.GenericOption(18, dns.name.from_text(agent).to_wire())])
+        return [response.to_wire(max_size=65535)]
+    server.twist = twist
+    return lambda: [query.name for query in list(server.queries) if "_er" in query.name]
+
+
+def test_bogus_data_is_reported_once(make_daemon, server, named, tree):
+    reports = agent_of(server, named)
+    daemon = make_daemon(server, workers=1, dnssec=settings(tree, **{"report-errors": True}))
+    assert daemon.ask("www.alg13.example", do=True).flags & wire.AD
+    for _ in range(3):
+        assert daemon.ask("www.forged.example", do=True).rcode() == SERVFAIL
+        ctl(daemon, "flush")
+    server.wait_for(reports)
+    assert daemon.ask("www.expired.example", do=True).rcode() == SERVFAIL  # its keys are bogus, too
+    server.wait_for(lambda: len(reports()) >= 2)
+    assert [name.rstrip(".") for name in reports()] == ["_er.1.www.forged.example.6._er.agent.test", "_er.1.www.expired.example.7._er.agent.test"]
+    assert counters(daemon)["dnssec_reports"] == 2
+
+
+def test_reports_are_few(make_daemon, server, named, tree):
+    reports = agent_of(server, named)
+    daemon = make_daemon(server, workers=1, dnssec=settings(tree, **{"report-errors": True}))
+    for rdtype in range(300, 330):  # nothing proves that there is none
+        daemon.ask("www.forged.example", f"TYPE{rdtype}", do=True)
+    for number in range(30):
+        daemon.ask(f"x{number}.wrongds.example", do=True)
+    counted = counters(daemon)
+    assert counted["dnssec_bogus"] >= 30 and counted["dnssec_reports_limited"] > 0
+    assert len(reports()) <= counted["dnssec_reports"] < counted["dnssec_bogus"]
+
+
+@pytest.mark.parametrize("why", ["default", "route", "agent", "routed agent"])
+def test_some_bogus_data_is_not_reported(make_daemon, server, named, tree, public_path, why):
+    reports = agent_of(server, named, "www.forged.example" if why == "agent" else "agent.test")
+    anchors = public_path / "anchors"
+    anchors.write_text(tree.anchor_file.read_text() + "".join(tree.own["forged.example."]))
+    zones = {"route": ["forged.example"], "routed agent": ["test"]}.get(why)
+    forward = [{"zones": zones, "private": True, "upstreams": ["other"]}] if zones else []
+    other = {**server.upstream(), "name": "other", "role": "routed"} if zones else None
+    daemon = make_daemon(*[one for one in (server, other) if one], workers=1, forward=forward,
+                         dnssec=settings(tree, **{"trust-anchors": str(anchors), "report-errors": why != "default"}))
+    assert daemon.ask("www.forged.example", do=True).rcode() == SERVFAIL
+    assert not reports() and counters(daemon)["dnssec_reports"] == 0
 
 
 # Negative trust anchors at run time; status.
