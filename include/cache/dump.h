@@ -26,6 +26,7 @@
 struct dump_terms {
     const struct key_group *groups; /* only answers of these groups are written and read; at most DUMP_GROUPS_MAX */
     size_t group_count;
+    uint8_t trust[DIGEST_LEN]; /* of the trust anchors: entries of others are not read. All zero: there are none */
     struct ttl_limits limits;
     uint32_t stale;          /* seconds: entries that expired longer ago are left out */
     const atomic_bool *stop; /* true: the call ends soon, with -ECANCELED */

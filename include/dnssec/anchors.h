@@ -12,6 +12,7 @@
 
 #include <stdatomic.h>
 #include "base/bytes.h"
+#include "base/hash.h"
 #include "dns/name.h"
 
 #define ANCHORS_MAX        1000 /* names */
@@ -59,6 +60,8 @@ int anchors_copy(struct anchors *anchors, const struct anchors *from) MUST_CHECK
 /* The same without the positive anchor of the root. */
 int anchors_copy_below_root(struct anchors *anchors, const struct anchors *from) MUST_CHECK;
 
+/* A digest of the positive anchors, whatever their order; all zero for none. */
+void anchors_digest(const struct anchors *anchors, uint8_t out[DIGEST_LEN]);
 /* True if both have the same positive anchors. */
 bool anchors_agree(const struct anchors *a, const struct anchors *b);
 /* The anchor with exactly this name and sign, or NULL. */

@@ -29,6 +29,9 @@ bool tracked_is_wanted(const struct config *config);
 /* The anchors as configured, from which the validation of these steps begins; NULL: dnssec.mode is not `validate`. */
 struct anchors *tracked_configured(const struct step_set *steps);
 
+/* The digest of the anchors in force with these steps (anchors_digest); all zero if nothing is validated. */
+void tracked_digest(const struct step_set *steps, uint8_t out[DIGEST_LEN]);
+
 /* Begins with these configured anchors and without evidence; NULL: nothing is tracked. False: they are the same as before, and
  * nothing has changed. */
 bool tracked_begin(struct anchors *configured);

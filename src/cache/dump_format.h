@@ -28,6 +28,13 @@ struct dump_chain {
     uint8_t before[DIGEST_LEN], bytes[DUMP_BLOCK];
 };
 
+/* The definition of a group in the file. The verdicts of its entries depend on the trust anchors, too. */
+static inline void dump_definition(const struct dump_terms *terms, size_t i, uint8_t out[DIGEST_LEN])
+{
+    for (unsigned k = 0; k < DIGEST_LEN; k++)
+        out[k] = terms->groups[i].definition[k] ^ terms->trust[k];
+}
+
 /* State shared by writer and reader. */
 struct dump_job {
     struct cache *cache;

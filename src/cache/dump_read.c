@@ -59,9 +59,12 @@ static int read_block(struct dump_reader *dump, struct bytes *out)
 
 static uint32_t group_for(const struct dump_terms *terms, const uint8_t *definition)
 {
-    for (size_t i = 0; i < terms->group_count; i++)
-        if (memcmp(terms->groups[i].definition, definition, DIGEST_LEN) == 0)
+    uint8_t ours[DIGEST_LEN];
+    for (size_t i = 0; i < terms->group_count; i++) {
+        dump_definition(terms, i, ours);
+        if (memcmp(ours, definition, DIGEST_LEN) == 0)
             return terms->groups[i].id;
+    }
     return GROUP_FOREIGN;
 }
 

@@ -50,8 +50,11 @@ static int write_head(struct dump_writer *dump)
     writer_u32(&dump->block, (uint32_t)(now_s >> 32));
     writer_u32(&dump->block, (uint32_t)now_s);
     writer_u16(&dump->block, (uint16_t)terms->group_count);
-    for (size_t i = 0; i < terms->group_count; i++)
-        writer_bytes(&dump->block, terms->groups[i].definition, DIGEST_LEN);
+    for (size_t i = 0; i < terms->group_count; i++) {
+        uint8_t definition[DIGEST_LEN];
+        dump_definition(terms, i, definition);
+        writer_bytes(&dump->block, definition, DIGEST_LEN);
+    }
     return block_end(dump);
 }
 

@@ -11,6 +11,7 @@
  */
 #include "cachefile.h"
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 #include "base/errors.h"
 #include "base/log.h"
@@ -146,16 +147,25 @@ static void wait_some(struct cachefile *file)
     uv_mutex_unlock(&file->lock);
 }
 
+static uint8_t trust[DIGEST_LEN];
+
+void cachefile_trust(const uint8_t digest[DIGEST_LEN])
+{
+    memcpy(trust, digest, DIGEST_LEN);
+}
+
 struct dump_terms cachefile_terms(const struct config *config, const struct routes *routes, const atomic_bool *stop)
 {
     _Static_assert(ROUTES_GROUPS_MAX <= DUMP_GROUPS_MAX, "a dump can hold all groups");
-    return (struct dump_terms){
+    struct dump_terms terms = {
         .groups = routes->ids,
         .group_count = routes->group_count,
         .limits = {config->cache.min_ttl, config->cache.max_ttl, config->cache.negative_max_ttl},
         .stale = config->cache.serve_stale,
         .stop = stop,
     };
+    memcpy(terms.trust, trust, DIGEST_LEN);
+    return terms;
 }
 
 void cachefile_open(struct cachefile *file, const struct config *config, struct routes *routes, struct cache *cache,

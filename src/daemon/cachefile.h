@@ -47,6 +47,8 @@ struct cachefile {
 
 /* 0 or negative (libuv's numbers). */
 int cachefile_init(struct cachefile *file, struct loop *loop) MUST_CHECK;
+/* From now on dumps are of the trust anchors with this digest; at first of none. Main thread only. */
+void cachefile_trust(const uint8_t digest[DIGEST_LEN]);
 /* The terms of a dump with this configuration and these routes; they borrow the groups and `stop`. */
 struct dump_terms cachefile_terms(const struct config *config, const struct routes *routes, const atomic_bool *stop);
 /* Reads the file if `read` is set. A read that takes longer than CACHEFILE_PATIENCE_MS continues while queries are

@@ -327,8 +327,17 @@ static void reload_for(void *context, struct reload_wait *wait)
     reload_ask(&self.reload, wait);
 }
 
+/* The saved cache is of the anchors in force. */
+static void note_anchors(void)
+{
+    uint8_t digest[DIGEST_LEN];
+    tracked_digest(self.steps, digest);
+    cachefile_trust(digest);
+}
+
 static void configuration_changed(struct config *config, struct routes *routes)
 {
+    note_anchors();
     saved_state_configure(&self.kept, config, routes);
     bootstrap_configure(&self.bootstrap, config);
     if (self.identities.workers)
@@ -447,6 +456,7 @@ static void begin_fleet(void)
 
 static void steps_switched(bool flushed)
 {
+    note_anchors();
     if (flushed)
         saved_state_flushed(&self.kept);
     tracker_configure(&self.tracker, self.config, tracked_configured(self.steps));
@@ -709,6 +719,7 @@ static int fill(void)
     begin_forwarding();
     negativefile_read(self.config);
     begin_tracking();
+    note_anchors();
     if (!self.takes_over) {
         saved_state_read(&self.kept, self.config, self.routing.routes, self.cache, self.workers);
         return 0;

@@ -161,6 +161,27 @@ bool anchors_agree(const struct anchors *a, const struct anchors *b)
     return has_all(a, b) && has_all(b, a);
 }
 
+static void add_digest(uint8_t out[DIGEST_LEN], const struct anchor *anchor, const struct anchor_record *record)
+{
+    uint8_t of_record[DIGEST_LEN], all[NAME_MAX_WIRE + 2 + DIGEST_LEN];
+    struct writer writer = writer_over(all, sizeof all);
+    digest_bytes(of_record, record->rdata.data, record->rdata.len);
+    writer_bytes(&writer, anchor->name, anchor->len);
+    writer_u16(&writer, record->type);
+    writer_bytes(&writer, of_record, DIGEST_LEN);
+    digest_bytes(of_record, all, writer_len(&writer));
+    for (unsigned i = 0; i < DIGEST_LEN; i++)
+        out[i] ^= of_record[i];
+}
+
+void anchors_digest(const struct anchors *anchors, uint8_t out[DIGEST_LEN])
+{
+    memset(out, 0, DIGEST_LEN);
+    for (size_t i = 0; i < anchors->count; i++)
+        for (unsigned k = 0; k < anchors->list[i].count; k++)
+            add_digest(out, &anchors->list[i], &anchors->list[i].records[k]);
+}
+
 struct anchors_reading {
     struct anchors *anchors;
     unsigned count;

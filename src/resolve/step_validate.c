@@ -102,12 +102,26 @@ bool tracked_is_wanted(const struct config *config)
             (config->dnssec.track == TRACK_AUTO && strcmp(config->dnssec.trust_anchors, DEFAULT_FILE) == 0));
 }
 
-struct anchors *tracked_configured(const struct step_set *steps)
+static struct trust *trust_of(const struct step_set *steps)
 {
     for (unsigned i = 0; i < steps->count; i++)
         if (steps->order[i] == &step_validate)
-            return steps->held[i]->data ? ((struct trust *)steps->held[i]->data)->configured : NULL;
+            return steps->held[i]->data;
     return NULL;
+}
+
+struct anchors *tracked_configured(const struct step_set *steps)
+{
+    const struct trust *trust = trust_of(steps);
+    return trust ? trust->configured : NULL;
+}
+
+void tracked_digest(const struct step_set *steps, uint8_t out[DIGEST_LEN])
+{
+    const struct trust *trust = trust_of(steps);
+    memset(out, 0, DIGEST_LEN);
+    if (trust)
+        anchors_digest(trust->anchors, out);
 }
 
 /* The anchors in force: the configured ones, with those of the root as tracking has found them. */

@@ -14,8 +14,11 @@
 static struct cache *first, *second;
 static atomic_bool stop;
 static const struct key_group group = {0, "0123456789abcde"};
-static const struct dump_terms terms = {
-    &group, 1, {.min = 0, .max = 86400, .negative_max = 3600}, UINT32_C(30) * 86400, &stop};
+static const struct dump_terms terms = {.groups = &group,
+                                        .group_count = 1,
+                                        .limits = {.min = 0, .max = 86400, .negative_max = 3600},
+                                        .stale = UINT32_C(30) * 86400,
+                                        .stop = &stop};
 
 static void write_all(int fd, const void *data, size_t len)
 {

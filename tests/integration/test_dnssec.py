@@ -709,6 +709,25 @@ def test_other_anchors_in_the_file_flush_the_cache(make_daemon, named, tree, pub
     eventually(lambda: daemon.ask("www.island.unsigned.example", do=True).flags & wire.AD, what="the new anchor")
 
 
+def test_a_saved_cache_is_of_its_trust_anchors(make_daemon, named, tree, public_path):
+    anchors, state = public_path / "anchors", public_path / "state"
+    state.mkdir()
+    state.chmod(0o777)
+    anchors.write_text(tree.anchor_file.read_text())
+    more = {"workers": 1, "dnssec": settings(tree, **{"trust-anchors": str(anchors)}),
+            "cache": {"save": True, "save-file": str(state / "cache")}}
+    daemon = make_daemon(named, **more)
+    assert not daemon.ask("www.island.unsigned.example", do=True).flags & wire.AD
+    daemon.stop()
+    daemon = make_daemon(named, **more)
+    daemon.wait_line(r"loaded [1-9]\d* cache entries")
+    daemon.stop()
+    anchors.write_text(anchors.read_text() + "".join(tree.own["island.unsigned.example."]))
+    daemon = make_daemon(named, **more)
+    daemon.wait_line("loaded 0 cache entries")
+    assert daemon.ask("www.island.unsigned.example", do=True).flags & wire.AD
+
+
 def test_the_status_counts_verdicts_by_reason(daemon):
     for name in ("www.alg13.example", "www.unsigned.example", "www.forged.example", "www.nosig.example"):
         daemon.ask(name, do=True)

@@ -45,7 +45,11 @@ static int fresh(void **state)
     at(BOOT_MS, WALL);
     group = (struct key_group){0, "the first group"};
     stop = false;
-    terms = (struct dump_terms){&group, 1, {.min = 0, .max = 86400, .negative_max = 3600}, 3600, &stop};
+    terms = (struct dump_terms){.groups = &group,
+                                .group_count = 1,
+                                .limits = {.min = 0, .max = 86400, .negative_max = 3600},
+                                .stale = 3600,
+                                .stop = &stop};
     before = cache_new(4 * MIB);
     after = cache_new(4 * MIB);
     file = memfd_create("dump", MFD_CLOEXEC);
@@ -230,6 +234,20 @@ static void answers_of_other_upstreams_are_not_loaded(void **state)
     memcpy(group.definition, "others", 6);
     load(0, 1);
     assert_int_equal(get(after, 1), CACHE_MISS);
+}
+
+static void answers_of_other_trust_anchors_are_not_loaded(void **state)
+{
+    (void)state;
+    memcpy(terms.trust, "these anchors...", DIGEST_LEN);
+    put(1, 1, 300);
+    save();
+    memset(terms.trust, 0, DIGEST_LEN);
+    load(0, 1);
+    memcpy(terms.trust, "those anchors...", DIGEST_LEN);
+    load(0, 1);
+    memcpy(terms.trust, "these anchors...", DIGEST_LEN);
+    load(1, 0);
 }
 
 static void a_group_is_known_by_its_definition(void **state)
@@ -447,6 +465,7 @@ int main(void)
         TEST(a_file_of_a_time_without_a_clock_is_expired),
         TEST(limits_of_now_hold),
         TEST(answers_of_other_upstreams_are_not_loaded),
+        TEST(answers_of_other_trust_anchors_are_not_loaded),
         TEST(a_group_is_known_by_its_definition),
         TEST(existing_entries_are_newer),
         TEST(flushed_entries_are_not_saved),
