@@ -163,7 +163,7 @@ void ticketfile_read(const char *path, struct worker **workers, unsigned count)
         status = tickets_unpack(buffer_bytes(&all), workers, count);
     if (status == ERROR_MALFORMED)
         log_warning("tls", "ignoring %s: damaged", path);
-    else if (status != -ENOENT)
+    else if (status < 0 && status != -ENOENT)
         log_warning("tls", "ignoring %s: cannot be read: %s", path, error_text(status));
     if (status != -ENOENT && unlink(path) < 0 && errno != ENOENT)
         log_warning("tls", "cannot remove %s: %s", path, error_text(-errno));

@@ -112,6 +112,7 @@ def test_the_first_session_after_a_restart_is_resumed(make_daemon, server, savin
     assert os.stat(tickets(saving)).st_mode & 0o777 == 0o600
     daemon = make_daemon(server, workers=workers, **saving)
     assert not os.path.exists(tickets(saving)), "a ticket must not be used twice"
+    assert not daemon.matching("ignoring .*tickets")
     for number in range(25):
         ask_truly(daemon, f"b{number}.example")
     assert [connection.resumed for connection in server.established] == [False] + [True] * workers
