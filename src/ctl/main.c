@@ -23,7 +23,7 @@ const struct command all_commands[] = {
      .most = 1, .words = {"last-slow", "last-failed"}, .verb = "GET", .path = "/explain", .show = show_explain},
     {"trace", "NAME [TYPE [CLIENT]]", "send a query and show each step and the records (default type: A)", .run = ask_run,
      .least = 1, .most = 3, .verb = "POST", .path = "/trace", .names = {"name", "type", "client"}, .show = show_trace},
-    {"dnssec", "NAME [TYPE] | anchors | negative list | negative add NAME | negative remove NAME",
+    {"dnssec", "NAME [TYPE] | anchors | negative list | negative add|remove NAME",
      "show the zones and keys that validate a name (default type: A), the trust anchors with their states, or change negative ones", .run = dnssec_run,
      .least = 1, .most = 3, .own = OWN(OWN_FOR), .words = {"negative"}},
     {"config", "[--changed]", "show the settings in force and their origin", .run = ask_run, .own = OWN(OWN_CHANGED),

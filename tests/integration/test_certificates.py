@@ -136,6 +136,7 @@ def test_a_ca_file_that_is_replaced_is_noticed(make_daemon, make_server, certs, 
     server.swap(certs.bad("untrusted-ca"))
     server.kill()
     ask_truly(daemon, "b.example")
+    daemon.wait_line("which has changed")
     assert sum("which has changed" in line for line in daemon.log()) == 1
 
 
