@@ -64,7 +64,7 @@ static void readable(uv_poll_t *poll, int status, int events)
 
 static void accept_clients(uv_poll_t *poll, int status, int events)
 {
-    int fd, on = 1, listening;
+    int fd, on = 1, listening = -1;
     (void)events;
     must(status == 0 && uv_fileno((uv_handle_t *)poll, &listening) == 0, "accept");
     while ((fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
