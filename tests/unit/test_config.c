@@ -423,7 +423,7 @@ static void own_addresses_are_refused(void **state)
         {"listen: [127.0.0.1]\nviews: [{clients: [127.0.0.0/8], forward: [\n"
          "  {zones: [a.example], plain: yes, to: [127.0.0.1]}]}]",
          "f:3:41: to: 127.0.0.1@53 is an address of dotstub itself"},
-        {NULL},
+        {NULL, NULL},
     };
     for (size_t i = 0; cases[i].text; i++) {
         struct result r = load(cases[i].text);

@@ -25,7 +25,7 @@ static struct key key_of(unsigned number)
 
 static char map_text[16384];
 
-static void add(const char *format, ...)
+static void __attribute__((format(printf, 1, 2))) add(const char *format, ...)
 {
     size_t len = strlen(map_text);
     va_list arguments;
