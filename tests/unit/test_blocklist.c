@@ -85,17 +85,9 @@ static void test_domains(void **state)
     static const char *const ignored[] = {"", "   ", "# x", "! x", "; x", "// x", "\t# ads.example"};
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         assert_int_equal(line_is(ignored[i]), LINE_IGNORED);
-    static const char *const bad[] = {"0.0.0.0 ads.example",
-                                      "ads..example",
-                                      ".",
-                                      "*.",
-                                      "192.0.2.1",
-                                      "ads.123",
-                                      "a b",
-                                      "<html>",
-                                      "\303\274ber.example",
-                                      "https://x.example/",
-                                      "a.*.example"};
+    static const char *const bad[] = {
+        "0.0.0.0 ads.example", "ads..example",       ".",          "*.", "192.0.2.1", "ads.123", "a b", "<html>",
+        "\303\274ber.example", "https://x.example/", "a.*.example"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(line_is(bad[i]), LINE_BAD);
 }
