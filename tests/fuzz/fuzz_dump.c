@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Loads a saved cache from an untrusted file: unchanged, and with valid digests (then the input consists of blocks, each with two bytes
  * of length and its content). All loaded entries can be saved and loaded again. */
-#include "cache/dump.h"
+#include "../../src/cache/dump_format.h"
 #include "fuzz.h"
 
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include "base/io.h"
-
-#define TITLE "dotstub cache 1\n"
 
 static struct cache *first, *second;
 static atomic_bool stop;
@@ -45,7 +43,7 @@ static void write_with_digests(int fd, struct bytes input)
 {
     uint8_t before[DIGEST_LEN] = {0};
     struct cursor cursor = cursor_over(input);
-    write_all(fd, TITLE, strlen(TITLE));
+    write_all(fd, DUMP_TITLE, DUMP_TITLE_LEN);
     while (cursor_left(&cursor) > 2) {
         size_t len = cursor_u16(&cursor);
         if (len > cursor_left(&cursor))
