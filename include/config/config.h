@@ -178,7 +178,7 @@ struct config_team {
 };
 
 struct config {
-    unsigned refs;
+    unsigned refs; /* the first member: a copy begins behind it */
 
     /* Sentences about facts that the operator may not expect, although nothing is wrong: files that are not read,
      * clients that cannot reach a listener. */

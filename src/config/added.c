@@ -4,6 +4,7 @@
 #include "config/added.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <strings.h>
 #include "base/errors.h"
@@ -387,6 +388,13 @@ static int add_route(struct config *config, const struct config_route *from, str
     return copy_route(route, from, arena);
 }
 
+/* All members but the first one, the references: other threads drop theirs meanwhile. */
+static void copy_config(struct config *to, const struct config *from)
+{
+    const size_t start = offsetof(struct config, notices);
+    memcpy((char *)to + start, (const char *)from + start, sizeof *to - start);
+}
+
 int config_with_routes(struct config **out, struct config *base, const struct route_changes *changes)
 {
     struct route_changes now = *changes;
@@ -400,7 +408,7 @@ int config_with_routes(struct config **out, struct config *base, const struct ro
         return -ENOMEM;
     struct config *config = &snapshot->config;
     struct arena *arena = &snapshot->arena;
-    *config = *base;
+    copy_config(config, base);
     config->refs = 1;
     snapshot->base = config_ref(base);
     snapshot->origins = snapshot_of(base)->origins;

@@ -18,7 +18,7 @@ import time
 import pytest
 
 import wire
-from daemon import BINARY, PREFIX, USER, environment, run, write_config
+from daemon import BINARY, FLAVOUR, PREFIX, USER, environment, run, write_config
 from processes import eventually
 from test_upstream import ask_truly
 
@@ -48,7 +48,8 @@ def test_status(daemon, server):
     assert re.match(r"dotstub \S+: ok\b", first) and f"pid {daemon.pid}" in first
     assert f"127.0.0.1@{daemon.port}" in shown and "cache     1 entries" in shown and "sessions  1 to 1 of 1 servers" in shown
     assert re.search(r"^encrypted to liar: TLS1.3, certificate dns\.google, (29|30) d \d+ h left$", shown, re.M)
-    assert "programs  of this machine do not use dotstub" in shown and len(shown.splitlines()) <= 10
+    assert "programs  of this machine do not use dotstub" in shown
+    assert len(shown.splitlines()) <= 10 or FLAVOUR != "plain"  # a slow machine adds lines, of queries that were slow
     title, row = ctl(daemon, "servers").splitlines()
     assert title.split()[:3] == ["UPSTREAM", "ADDRESS", "STATE"]
     assert row.split()[:5] == ["liar", f"127.0.0.1@{server.port}", "open", "1", "0"]
