@@ -461,7 +461,8 @@ static bool refused(struct node *node, struct store_command *request, const stru
     for (size_t i = 0; i < store->place_count; i++)
         if (store->places[i].reader == node) /* until the next probe */
             store->places[i].reader = NULL;
-    if (!slot_redirect_read(&redirect, error))
+    bool map = request->done == map_replied; /* a map is of the server that was asked */
+    if (map || !slot_redirect_read(&redirect, error))
         return false;
     store_count(store, redirect.ask ? COUNTER_store_asks : COUNTER_store_moved);
     struct store_place *place = learn(store, node, &redirect.to);

@@ -581,6 +581,28 @@ static void redirections_to_nowhere(void **state)
 
 /* --- hostile maps --- */
 
+/* A redirection is not a map, and not a reason to wait for one. */
+static void a_map_that_has_moved(void **state)
+{
+    (void)state;
+    follow(2);
+    fake_node_lose(node(7001));
+    run_pass(1100);
+    connect_all();
+    struct fake_command *map = open_command("CLUSTER", NULL);
+    assert_non_null(map);
+    fake_reply(map, map->node == node(7001) ? "-MOVED 1 127.0.0.1:7002\r\n" : "-MOVED 1 127.0.0.1:7001\r\n");
+    for (unsigned i = 0; i < 4 && (map = open_command("CLUSTER", NULL)); i++)
+        fake_reply(map, "-MOVED 1 127.0.0.1:7003\r\n");
+    assert_int_equal(run_counted(COUNTER_store_moved), 0);
+    run_pass(9000);
+    connect_all();
+    unsigned maps = (unsigned)run_counted(COUNTER_store_maps);
+    tell_map(even_map(2));
+    assert_int_equal(run_counted(COUNTER_store_maps), maps + 1);
+}
+
+
 static void maps_that_are_none(void **state)
 {
     (void)state;
@@ -748,6 +770,7 @@ int main(void)
         TEST(asking),
         TEST(redirections_end),
         TEST(redirections_to_nowhere),
+        TEST(a_map_that_has_moved),
         TEST(maps_that_are_none),
         TEST(servers_that_may_not_be_named),
         TEST(servers_beyond_loopback),
