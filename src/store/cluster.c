@@ -339,7 +339,7 @@ static void use_map(struct store *store, struct node *teller)
     store_count(store, COUNTER_store_maps);
 }
 
-static void tell_failed(struct node *node, const struct resp_reply *reply)
+static void tell_failed(struct node *node, const struct resp_reply *reply, const char *why)
 {
     static struct log_repeats told = LOG_REPEATS_INIT;
     const struct resp_item *item = &reply->items[0];
@@ -347,8 +347,17 @@ static void tell_failed(struct node *node, const struct resp_reply *reply)
     bool error = item->type == RESP_ERROR;
     if (log_repeat_allowed(&told, node->server->id | 1, false, loop_now(node->owner->loop), &suppressed))
         log_warning("store", "%s: no map of the cluster: %.*s", node->server->text,
-                    error ? (int)(item->len < 120 ? item->len : 120) : 30,
-                    error ? (const char *)resp_text(reply, item) : "the reply cannot be understood");
+                    error ? (int)(item->len < 120 ? item->len : 120) : (int)strlen(why),
+                    error ? (const char *)resp_text(reply, item) : why);
+}
+
+/* A server that was reset, or has not joined yet, knows no slot: it must not end what the others serve. */
+static bool has_slots(const struct slot_map *map)
+{
+    unsigned slot = 0;
+    while (slot < SLOTS && map->owner[slot] == SLOT_NOBODY)
+        slot++;
+    return slot < SLOTS;
 }
 
 static void map_replied(struct store_command *request, const struct resp_reply *reply)
@@ -363,14 +372,14 @@ static void map_replied(struct store_command *request, const struct resp_reply *
     }
     if (reply->items[0].type == RESP_ERROR) {
         if (cluster->state == RANGES)
-            tell_failed(request->node, reply);
+            tell_failed(request->node, reply, "");
         happens(store, UNKNOWN);
         return;
     }
     int status =
         cluster->state == RANGES ? slot_map_slots(&cluster->map, reply) : slot_map_shards(&cluster->map, reply);
-    if (status < 0) {
-        tell_failed(request->node, reply);
+    if (status < 0 || !has_slots(&cluster->map)) {
+        tell_failed(request->node, reply, status < 0 ? "the reply cannot be understood" : "no slot has a server there");
         store_count(store, COUNTER_store_maps_refused);
         happens(store, FAILED);
         return;

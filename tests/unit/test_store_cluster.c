@@ -602,6 +602,28 @@ static void a_map_that_has_moved(void **state)
     assert_int_equal(run_counted(COUNTER_store_maps), maps + 1);
 }
 
+/* As of a server that was reset, or has not joined yet. */
+static void a_map_without_slots(void **state)
+{
+    (void)state;
+    static const char *const maps[] = {"*0\r\n", NULL};
+    follow(2);
+    for (unsigned i = 0; i < 2; i++) {
+        fake_node_lose(node(7001));
+        run_pass(9000);
+        connect_all();
+        map_text[0] = '\0';
+        add("*1\r\n");
+        add_shard(1, 0, "127.0.0.1", 7001);
+        tell_map(maps[i] ? maps[i] : map_text);
+        assert_int_equal(run_store->place_count, 2); /* the map before stays */
+        assert_true(run_store->places[0].serves && run_store->places[1].serves);
+        assert_int_equal(run_counted(COUNTER_store_maps_refused), i + 1);
+        assert_int_equal(run_counted(COUNTER_store_failovers), 0);
+        run_pass(9000);
+        tell_map(even_map(2));
+    }
+}
 
 static void maps_that_are_none(void **state)
 {
@@ -771,6 +793,7 @@ int main(void)
         TEST(redirections_end),
         TEST(redirections_to_nowhere),
         TEST(a_map_that_has_moved),
+        TEST(a_map_without_slots),
         TEST(maps_that_are_none),
         TEST(servers_that_may_not_be_named),
         TEST(servers_beyond_loopback),
