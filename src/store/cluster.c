@@ -267,11 +267,21 @@ static void choose_readers(struct store *store)
     }
 }
 
+/* Nothing but a probe tries a replica that is left alone: reader_of passes it over. */
+static void take_probe(struct node *node, uint64_t us)
+{
+    uint64_t now_ms = loop_now(node->owner->loop);
+    node_note_rtt(node, us);
+    if (node->health.alone_until_ms > 0 && now_ms >= node->health.alone_until_ms &&
+        us / 1000 <= node->owner->patience_ms)
+        health_note_in_time(&node->health, now_ms, true);
+}
+
 static void probed(struct store_command *request, const struct resp_reply *reply)
 {
     struct store *store = store_of(request->node);
     if (reply)
-        node_note_rtt(request->node, clock_us() - request->sent_us);
+        take_probe(request->node, clock_us() - request->sent_us);
     if (--store->cluster->probes == 0)
         choose_readers(store);
 }

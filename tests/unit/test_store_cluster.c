@@ -455,6 +455,25 @@ static void the_master_is_read_when_a_replica_is_not_there(void **state)
     assert_ptr_equal(read_at(), node(7001));
 }
 
+/* It is read from again after a probe in time. */
+static void a_late_replica_comes_back(void **state)
+{
+    (void)state;
+    begin_nearest();
+    (void)read_at();
+    measure(10000, 1000, 20000);
+    assert_ptr_equal(read_at(), node(7003));
+    health_note_late(&node(7003)->health, loop_now(&run_loop), true);
+    assert_ptr_equal(read_at(), node(7001));
+    measure(10000, 900000, 20000); /* still late */
+    assert_ptr_equal(read_at(), node(7001));
+    for (unsigned i = 0; i < 20; i++) {
+        measure(10000, 1000, 20000);
+        (void)read_at();
+    }
+    assert_ptr_equal(read_at(), node(7003));
+}
+
 static void a_replica_becomes_the_master(void **state)
 {
     (void)state;
@@ -787,6 +806,7 @@ int main(void)
         TEST(contacts_that_are_not_named_rest),
         TEST(values_are_read_from_the_nearest),
         TEST(the_master_is_read_when_a_replica_is_not_there),
+        TEST(a_late_replica_comes_back),
         TEST(a_replica_becomes_the_master),
         TEST(moved),
         TEST(asking),
