@@ -345,15 +345,17 @@ static void note_in_set(struct store *store, struct node *node, struct bytes set
     (void)!node_command(node, (struct bytes[]){store_bytes_of("PEXPIRE"), set, store_bytes_of(life)}, 3);
 }
 
-/* A place counts as told by its first copy. */
+/* A place counts as told by its first copy; one that has none, as its few slots are those of no copy, does not count. */
 static void note_in_sets(struct store *store, struct store_place *place, const struct store_flush *flush,
                          uint64_t life_ms, struct store_telling *telling)
 {
     const struct topology *topology = store->topology;
     char text[SET_TEXT];
+    unsigned first;
+    telling->servers += find_copy(store, place, &first);
     if (topology->copies == 0)
         note_in_set(store, place->node, set_text(text, store, 0, 0), flush, life_ms, telling);
-    for (unsigned copy = 0; copy < topology->copies; copy++)
+    for (unsigned copy = first; copy < topology->copies; copy++)
         if (topology->has_copy(store, place, copy)) {
             note_in_set(store, place->node, set_text(text, store, copy, 0), flush, life_ms, telling);
             telling = NULL;
@@ -378,7 +380,6 @@ void store_tell_flush(struct store *store, const struct store_flush *flush, uint
     list_push_back(&store->tellings, &telling->in_store);
     for (size_t i = 0; !store->stopping && i < store->place_count; i++) {
         struct store_place *place = &store->places[i];
-        telling->servers += place->serves;
         if (place->serves)
             note_in_sets(store, place, flush, life_ms, telling);
         if (!published || !store->topology->one_channel)

@@ -792,6 +792,29 @@ static void each_server_has_the_flushes(void **state)
     assert_int_equal(listening, 1);
 }
 
+/* A server whose slots are those of no copy is not told, and not missed. */
+static void a_server_without_a_copy(void **state)
+{
+    (void)state;
+    bool over = false;
+    struct store_telling telling = {.done = told, .context = &over};
+    const struct store_flush flush = {.at_ms = clock_wall_ms(), .len = 6, .name = "\4test"};
+    run_start(STORE_CLUSTER, 1, 7001);
+    connect_all();
+    map_text[0] = '\0';
+    add("*2\r\n");
+    add_shard(0, 0, "127.0.0.1", 7002);
+    add_shard(1, SLOTS - 1, "127.0.0.1", 7001);
+    tell_map(map_text);
+    assert_true(node_is_ready(node(7002)) && node_is_ready(node(7001)));
+    store_tell_flush(run_store, &flush, 1000, &telling);
+    for (unsigned i = 0; i < fake_sent_count; i++)
+        if (fake_has(&fake_sent[i], 0, "ZADD"))
+            fake_reply_type(&fake_sent[i], RESP_INTEGER);
+    assert_true(over);
+    assert_int_equal(telling.told, telling.servers);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, run_begin, run_end)
 
 int main(void)
@@ -821,6 +844,7 @@ int main(void)
         TEST(more_servers_than_places),
         TEST(a_map_without_the_server_that_is_asked),
         TEST(each_server_has_the_flushes),
+        TEST(a_server_without_a_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
