@@ -21,6 +21,7 @@ enum {
     PAUSE_FIRST_MS = 100,
     PAUSE_LONGEST_MS = 5000,
     SENTINELS = 16,
+    VAIN_MOST = 3,
 };
 
 enum watch_state {
@@ -36,6 +37,7 @@ enum watch_event {
     UNTOLD,    /* it does not know the master, or named a server that is refused */
     LOST,      /* the connection to it */
     DOUBTED,   /* the master may be another one */
+    USELESS,   /* the master that it names cannot be connected, time and again */
     EVENTS
 };
 
@@ -49,17 +51,20 @@ static const struct watch_row {
                    [TOLD] = {SEARCHING, NONE}, /* a reply of the Sentinel that was left */
                    [UNTOLD] = {SEARCHING, NONE},
                    [LOST] = {SEARCHING, ANOTHER},
-                   [DOUBTED] = {SEARCHING, NONE}},
+                   [DOUBTED] = {SEARCHING, NONE},
+                   [USELESS] = {SEARCHING, NONE}},
     [ASKING] = {[CONNECTED] = {ASKING, NONE},
                 [TOLD] = {FOLLOWING, NONE},
                 [UNTOLD] = {SEARCHING, ANOTHER},
                 [LOST] = {SEARCHING, ANOTHER},
-                [DOUBTED] = {ASKING, ASK}},
+                [DOUBTED] = {ASKING, ASK},
+                [USELESS] = {SEARCHING, ANOTHER}},
     [FOLLOWING] = {[CONNECTED] = {FOLLOWING, NONE},
                    [TOLD] = {FOLLOWING, NONE},
                    [UNTOLD] = {SEARCHING, ANOTHER},
                    [LOST] = {SEARCHING, ANOTHER},
-                   [DOUBTED] = {ASKING, ASK}},
+                   [DOUBTED] = {ASKING, ASK},
+                   [USELESS] = {SEARCHING, ANOTHER}},
 };
 
 struct sentinel {
@@ -70,6 +75,7 @@ struct sentinel {
     bool ask_due, dial_due; /* to the Sentinel; of the master */
     bool told;              /* the master is known */
     unsigned replies;
+    unsigned vain; /* connections to the master that failed since it was told, or was ready */
     uint64_t asked_ms, not_before_ms, pause_ms;
 };
 
@@ -89,7 +95,7 @@ static void try_another(struct store *store)
         sentinel->not_before_ms = loop_now(store->owner.loop) + sentinel->pause_ms;
     }
     if (node && node_is_ready(node))
-        node_refuse(node, node->refusal[0] ? node->refusal : "it does not tell the master");
+        node_refuse(node, node->refusal[0] ? node->refusal : "it tells no master that can be used");
     loop_wake_by(store->owner.loop, loop_now(store->owner.loop));
 }
 
@@ -124,6 +130,7 @@ static void use_master(struct store *store, const struct store_server *server)
     if (sentinel->told)
         store_count(store, COUNTER_store_failovers);
     sentinel->told = true;
+    sentinel->vain = 0;
     store_server_clear(place->learned);
     *place->learned = *server;
     sentinel->dial_due = true;
@@ -267,9 +274,20 @@ static int greet_master(struct node *node)
     return status == 0 ? fleet_greet(node) : status;
 }
 
+static void master_ready(struct node *node)
+{
+    store_of(node)->sentinel->vain = 0;
+    fleet_ready(node);
+}
+
+/* A Sentinel that is cut off from the others, or lies, names the same master for ever. */
 static void master_lost(struct node *node)
 {
-    happens(store_of(node), DOUBTED);
+    struct sentinel *sentinel = store_of(node)->sentinel;
+    bool useless = sentinel->count > 1 && ++sentinel->vain >= VAIN_MOST;
+    if (useless)
+        sentinel->vain = 0;
+    happens(store_of(node), useless ? USELESS : DOUBTED);
 }
 
 /* A server that became a replica may keep its connections. */
@@ -285,7 +303,7 @@ static const struct node_role master_role = {.label = "master ",
                                              .meanwhile = "queries are answered without it",
                                              .counted = true,
                                              .greet = greet_master,
-                                             .ready = fleet_ready,
+                                             .ready = master_ready,
                                              .lost = master_lost,
                                              .refused = master_refused};
 

@@ -245,6 +245,31 @@ static void another_sentinel_is_tried(void **state)
     assert_int_equal(sentinel(1)->state, NODE_CONNECTING);
 }
 
+/* It is cut off from the others, which know the master that took over. */
+static void a_sentinel_that_names_a_lost_master(void **state)
+{
+    (void)state;
+    follow(2);
+    run_pass(ASK_PAUSE_MS);
+    fake_node_lose(master());
+    for (unsigned i = 0; i < 5 && sentinel(0)->state == NODE_READY; i++) {
+        run_pass(ASK_PAUSE_MS);
+        if (asked())
+            tell(MASTER("7001"));
+        assert_int_equal(master()->state, NODE_CONNECTING);
+        fake_node_lose(master());
+    }
+    assert_int_equal(sentinel(0)->state, NODE_CLOSING);
+    run_pass(2);
+    assert_int_equal(sentinel(1)->state, NODE_CONNECTING);
+    fake_node_lose(sentinel(0));
+    fake_node_connect(sentinel(1));
+    run_pass(2);
+    tell(MASTER("7002"));
+    assert_string_equal(master()->server->text, "127.0.0.1@7002");
+    assert_int_equal(master()->state, NODE_CONNECTING);
+}
+
 /* Each of them names nothing that may be connected. */
 static void hostile_replies(void **state)
 {
@@ -370,6 +395,7 @@ int main(void)
         TEST(what_else_is_no_role),
         TEST(a_write_that_is_refused),
         TEST(another_sentinel_is_tried),
+        TEST(a_sentinel_that_names_a_lost_master),
         TEST(hostile_replies),
         TEST(a_long_name_of_a_host),
         TEST(never_in_plain),
