@@ -70,6 +70,7 @@ static const struct watch_row {
 struct sentinel {
     struct node *nodes[SENTINELS];
     unsigned count, at; /* the one to try next */
+    unsigned tries;     /* since the latest pause, or since a master was told */
     struct node *current;
     enum watch_state state;
     bool ask_due, dial_due; /* to the Sentinel; of the master */
@@ -81,7 +82,7 @@ struct sentinel {
 
 /* --- the Sentinel --- */
 
-/* The next one is tried at once, all of them again after a pause. */
+/* The next one is tried at once, but after as many as there are comes a pause. */
 static void try_another(struct store *store)
 {
     struct sentinel *sentinel = store->sentinel;
@@ -89,7 +90,8 @@ static void try_another(struct store *store)
     sentinel->current = NULL;
     sentinel->ask_due = false;
     sentinel->at = (sentinel->at + 1) % sentinel->count;
-    if (sentinel->at == 0) {
+    if (++sentinel->tries >= sentinel->count) { /* not `at`: those that are down are passed over */
+        sentinel->tries = 0;
         uint64_t pause_ms = sentinel->pause_ms ? sentinel->pause_ms * 2 : PAUSE_FIRST_MS;
         sentinel->pause_ms = pause_ms < PAUSE_LONGEST_MS ? pause_ms : PAUSE_LONGEST_MS;
         sentinel->not_before_ms = loop_now(store->owner.loop) + sentinel->pause_ms;
@@ -171,7 +173,7 @@ static enum watch_event take_master(struct store *store, struct node *node, cons
         tell_refused(node, what, why);
         return UNTOLD;
     }
-    store->sentinel->pause_ms = 0;
+    store->sentinel->pause_ms = store->sentinel->tries = 0;
     if (store->sentinel->told && strcmp(server.text, store->places[0].server->text) == 0)
         store_server_clear(&server);
     else

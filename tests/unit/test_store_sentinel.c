@@ -270,6 +270,30 @@ static void a_sentinel_that_names_a_lost_master(void **state)
     assert_int_equal(master()->state, NODE_CONNECTING);
 }
 
+/* The last one is down: there is a pause nevertheless. */
+static void sentinels_that_know_no_master_are_few_connections(void **state)
+{
+    (void)state;
+    unsigned connections = 0;
+    run_start(STORE_SENTINEL, 3, 5000);
+    sentinel(2)->retry_ms = UINT64_MAX;
+    for (unsigned ms = 0; ms < 20000; ms++) {
+        run_pass(1);
+        for (unsigned i = 0; i < 2; i++) {
+            if (sentinel(i)->state == NODE_CONNECTING) {
+                connections++;
+                fake_node_connect(sentinel(i));
+            } else if (sentinel(i)->state == NODE_CLOSING) {
+                fake_node_lose(sentinel(i));
+            }
+        }
+        if (asked())
+            fake_reply(asked(), "*-1\r\n");
+        fake_nodes_forget_answered();
+    }
+    assert_in_range(connections, 10, 40);
+}
+
 /* Each of them names nothing that may be connected. */
 static void hostile_replies(void **state)
 {
@@ -396,6 +420,7 @@ int main(void)
         TEST(a_write_that_is_refused),
         TEST(another_sentinel_is_tried),
         TEST(a_sentinel_that_names_a_lost_master),
+        TEST(sentinels_that_know_no_master_are_few_connections),
         TEST(hostile_replies),
         TEST(a_long_name_of_a_host),
         TEST(never_in_plain),
