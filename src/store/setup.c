@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 #include "base/errors.h"
 #include "base/io.h"
@@ -78,11 +79,16 @@ static const char *name_for(const struct store_setup *setup, const char *name)
     return setup->tls_name[0] ? setup->tls_name : name;
 }
 
+static const char *ca_file_of(const struct config *config)
+{
+    return config->store.ca_file ? config->store.ca_file : config->tls.ca_file;
+}
+
 static int load_trust(struct tls_trust **out, const struct store_setup *setup, const struct config *config,
                       const char *name, FILE *errors)
 {
     const struct tls_trust_options options = {
-        .ca_file = config->store.ca_file ? config->store.ca_file : config->tls.ca_file,
+        .ca_file = ca_file_of(config),
         .tls_name = name_for(setup, name),
         .min_version = config->tls.min_version,
         .ca_may_be_missing = true,
@@ -152,6 +158,16 @@ bool store_host_needs_tls(const char *host, size_t len)
     return is_host_text(host, len) && config_store_server(&server, text) == 0 && config_store_needs_tls(&server);
 }
 
+/* A valid certificate for a name that only the teller chose proves nothing if anyone can get one. */
+static bool is_vouched_for(const struct store_setup *setup, const struct store_server *server)
+{
+    bool vouched = !setup->anyone_certified || setup->tls_name[0] || !config_store_needs_tls(&server->where);
+    for (size_t i = 0; !vouched && i < setup->server_count; i++)
+        vouched = setup->servers[i].where.at == server->where.at &&
+                  strcasecmp(setup->servers[i].where.name, server->where.name) == 0;
+    return vouched;
+}
+
 const char *store_learn(struct store_server *out, const struct store_setup *setup, const struct store_server *teller,
                         const char *host, size_t len, uint64_t port)
 {
@@ -166,6 +182,8 @@ const char *store_learn(struct store_server *out, const struct store_setup *setu
     /* Of another machine's word for a server on this one: the password would go to any of its processes. */
     if (!config_store_needs_tls(&server.where) && config_store_needs_tls(&teller->where))
         return "it is on loopback, which only a server on this machine may name";
+    if (!is_vouched_for(setup, &server))
+        return "anyone can have its certificate; set store.ca-file or store.tls-name, or add it to store.servers";
     if (config_store_needs_tls(&server.where) &&
         tls_trust_with_name(&server.trust, setup->authorities, name_for(setup, server.where.name)) < 0)
         return "there is not enough memory for it";
@@ -217,12 +235,15 @@ static int digest_trust(struct buffer *all, const struct tls_trust *trust)
 
 static int digest_parts(struct buffer *all, const struct store_setup *setup)
 {
-    const uint64_t numbers[] = {setup->patience_ms, setup->write_queue, setup->warm_names, setup->kind, setup->nearest};
+    const uint64_t numbers[] = {setup->patience_ms, setup->write_queue, setup->warm_names,
+                                setup->kind,        setup->nearest,     setup->anyone_certified};
     int status = buffer_append(all, &setup->keys, sizeof setup->keys);
     if (status == 0)
         status = buffer_append(all, numbers, sizeof numbers);
     if (status == 0)
         status = buffer_append(all, setup->sentinel, sizeof setup->sentinel);
+    if (status == 0)
+        status = buffer_append(all, setup->tls_name, sizeof setup->tls_name);
     if (status == 0)
         status = buffer_append(all, setup->ports, sizeof setup->ports);
     if (status == 0)
@@ -256,6 +277,7 @@ static void note_terms(struct store_setup *setup, const struct config *config)
 {
     if (config->store.tls_name)
         snprintf(setup->tls_name, sizeof setup->tls_name, "%s", config->store.tls_name);
+    setup->anyone_certified = strcmp(ca_file_of(config), "system") == 0;
     if (config->store.sentinel) {
         setup->kind = STORE_SENTINEL;
         snprintf(setup->sentinel, sizeof setup->sentinel, "%s", config->store.sentinel);

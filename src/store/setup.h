@@ -37,6 +37,7 @@ struct store_setup {
     struct store_login login, sentinel_login;
     char tls_name[256];            /* "": the name or address of each server */
     struct tls_trust *authorities; /* for servers that others name; NULL: STORE_PLAIN */
+    bool anyone_certified;         /* they are the system's: strangers have certificates of theirs, too */
     struct {
         uint16_t low, high;
     } ports[STORE_PORT_RANGES]; /* of these servers, beside the ports of those below */

@@ -378,6 +378,29 @@ static void never_in_plain(void **state)
     run_start(STORE_SENTINEL, 1, 5000);
 }
 
+/* With authorities that anyone has certificates of, the name must be one that the operator wrote. */
+static void the_password_is_not_for_anyone(void **state)
+{
+    (void)state;
+    run_start(STORE_SENTINEL, 1, 5000);
+    struct store_setup *setup = run_setup(STORE_SENTINEL, 2, 5000);
+    struct store_server server, *known = &setup->servers[1];
+    const struct store_server *near = &setup->servers[0];
+    setup->anyone_certified = true;
+    assert_int_equal(config_store_server(&known->where, "store.example@7001"), 0);
+    assert_non_null(store_learn(&server, setup, near, "attacker.example", 16, 7001));
+    assert_non_null(store_learn(&server, setup, near, "192.0.2.1", 9, 7001));
+    assert_null(store_learn(&server, setup, near, "127.0.0.2", 9, 7001)); /* needs no certificate */
+    assert_null(server.trust);
+    assert_null(store_learn(&server, setup, near, "Store.Example", 13, 7001));
+    assert_non_null(server.trust);
+    store_server_clear(&server);
+    snprintf(setup->tls_name, sizeof setup->tls_name, "store.example");
+    assert_null(store_learn(&server, setup, near, "192.0.2.1", 9, 7001));
+    store_server_clear(&server);
+    store_setup_unref(setup);
+}
+
 static void an_unknown_master_is_reported(void **state)
 {
     (void)state;
@@ -424,6 +447,7 @@ int main(void)
         TEST(hostile_replies),
         TEST(a_long_name_of_a_host),
         TEST(never_in_plain),
+        TEST(the_password_is_not_for_anyone),
         TEST(an_unknown_master_is_reported),
         TEST(reports_have_roles),
     };
