@@ -23,9 +23,7 @@ int hash_init(void)
 {
     if (ready)
         return 0;
-    /* libsodium's generator in user space, seeded by the kernel's and one for each thread: a system call for each nonce,
-     * id and port would be most of the system calls. */
-    if (randombytes_set_implementation(&randombytes_internal_implementation) < 0 || sodium_init() < 0)
+    if (sodium_init() < 0)
         return -EIO;
     randombytes_buf(hash_key, sizeof(hash_key));
     ready = true;
