@@ -101,9 +101,11 @@ void tracking_fini(struct tracking *tracking);
 enum tracking_result tracking_see(struct tracking *tracking, struct sighting *sighting,
                                   struct tracking_change changes[TRACKING_KEYS], unsigned *count);
 
+/* False: all anchors of the root are revoked, or of an algorithm or digest that is not supported. */
+bool tracking_has_anchor(const struct tracking *tracking);
 /* Adds to `out`, which has no anchor of the root, what the evidence leads to from these configured anchors: their
- * anchors of the root without those that were revoked, and those that were found. If all are revoked, a record that no key can
- * match, so that all signed data is bogus. 0 or -ENOMEM. */
+ * anchors of the root without those that were revoked, and those that were found. If all that are
+ * supported are revoked, also a record that no key can match, so that all signed data is bogus. 0 or -ENOMEM. */
 int tracking_add_anchors(const struct tracking *tracking, const struct anchors *configured,
                          struct anchors *out) MUST_CHECK;
 

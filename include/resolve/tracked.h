@@ -37,7 +37,7 @@ void tracked_digest(const struct step_set *steps, uint8_t out[DIGEST_LEN]);
 bool tracked_begin(struct anchors *configured);
 /* Forgets the evidence, and with it all that was found and revoked. */
 void tracked_forget(void);
-/* False: all anchors of the root are revoked. */
+/* As tracking_has_anchor. */
 bool tracked_has_anchor(void);
 /* As tracking_see. */
 enum tracking_result tracked_see(struct sighting *sighting, struct tracking_change changes[TRACKING_KEYS],

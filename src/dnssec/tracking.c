@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "dns/codes.h"
+#include "facts.h"
 #include "wire.h"
 
 /* --- the table (RFC 5011 section 4.1) --- */
@@ -357,6 +358,24 @@ enum tracking_result tracking_see(struct tracking *tracking, struct sighting *si
 
 /* --- anchors --- */
 
+/* False: a DS of an algorithm or digest that is not supported. If there are only such ones, the root is insecure. */
+static bool is_supported(uint16_t type, struct bytes rdata)
+{
+    struct zone_key ds = {0, 0, rdata};
+    int unused;
+    return type != TYPE_DS || facts_choose_ds(&ds, 1, &unused) == 1;
+}
+
+bool tracking_has_anchor(const struct tracking *tracking)
+{
+    for (unsigned i = 0; i < tracking->now.count; i++) {
+        const struct tracked_key *key = &tracking->now.key[i];
+        if (tracking_is_trusted(key->state) && (key->ds.len == 0 || is_supported(TYPE_DS, key->ds)))
+            return true;
+    }
+    return false;
+}
+
 static bool is_dead(const struct tracked_key *key)
 {
     return key->state == REVOKED || key->state == REMOVED;
@@ -374,10 +393,11 @@ static bool is_revoked(const struct tracked_keys *keys, const struct anchor_reco
     return false;
 }
 
+/* *count: of those that make the root secure. */
 static int add(struct anchors *out, uint16_t type, struct bytes rdata, unsigned *count)
 {
     int status = anchors_add(out, (const uint8_t *)"", 1, type, rdata);
-    *count += status == 0;
+    *count += status == 0 && is_supported(type, rdata);
     return status == -E2BIG ? 0 : status;
 }
 

@@ -29,10 +29,8 @@ void tracked_forget(void)
 
 bool tracked_has_anchor(void)
 {
-    bool found = false;
     pthread_mutex_lock(&lock);
-    for (unsigned i = 0; i < tracking.now.count; i++)
-        found |= tracking_is_trusted(tracking.now.key[i].state);
+    bool found = tracking_has_anchor(&tracking);
     pthread_mutex_unlock(&lock);
     return found;
 }

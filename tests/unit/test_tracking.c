@@ -317,6 +317,31 @@ static void without_any_anchor_nothing_is_validated(void **unused)
     assert_int_equal(SEE(KEYS(&old, &new), SIGNERS(&old)), TRACKING_UNTRUSTED);
 }
 
+/* A DS whose algorithm or digest is unknown makes a zone insecure, so one that is left must not be the only anchor. */
+static void an_anchor_that_is_not_supported_is_none(void **unused)
+{
+    (void)unused;
+    static const uint8_t digest[] = {0x12, 0x34, 13, 250, 1, 2, 3}, algorithm[] = {0x12, 0x34, 250, DIGEST_SHA256, 1, 2, 3};
+    struct ksk form = revoked(&old);
+    struct anchors *out;
+    assert_int_equal(
+        anchors_add(configured, (const uint8_t *)"", 1, TYPE_DS, (struct bytes){digest, sizeof digest}), 0);
+    assert_int_equal(
+        anchors_add(configured, (const uint8_t *)"", 1, TYPE_DS, (struct bytes){algorithm, sizeof algorithm}), 0);
+    begin_again();
+    assert_true(tracking_has_anchor(&tracking));
+    SEE(KEYS(&form), SIGNERS(&form));
+    assert_false(tracking_has_anchor(&tracking));
+    assert_int_equal(anchors_new(&out), 0);
+    assert_int_equal(tracking_add_anchors(&tracking, configured, out), 0);
+    const struct anchor *root = anchors_find(out, (const uint8_t *)"", 1, false);
+    bool has_key = false;
+    for (unsigned i = 0; i < root->count; i++)
+        has_key |= root->records[i].type == TYPE_DNSKEY;
+    assert_true(has_key); /* with which nothing verifies */
+    anchors_unref(out);
+}
+
 /* --- RRsets that change nothing --- */
 
 static void what_is_not_signed_by_an_anchor_changes_nothing(void **unused)
@@ -544,6 +569,7 @@ int main(void)
         TEST(a_missing_key_can_be_revoked_by_itself_alone),
         TEST(the_bit_without_a_signature_revokes_nothing),
         TEST(without_any_anchor_nothing_is_validated),
+        TEST(an_anchor_that_is_not_supported_is_none),
         TEST(what_is_not_signed_by_an_anchor_changes_nothing),
         TEST(a_zone_signing_key_is_no_candidate),
         TEST(large_sets_are_refused),
