@@ -17,12 +17,13 @@
 #include "dnssec/sighting.h"
 
 enum {
-    TRACKING_KEYS = 16,                /* further new keys are ignored */
-    TRACKING_EVIDENCE = 24,            /* sightings; a change that needs one more is refused */
-    TRACKING_HOLD_S = 30 * 86400,      /* add and remove hold-down; the first one at least as long as the TTL */
-    TRACKING_HOUR_S = 3600,            /* the least time between queries */
-    TRACKING_DAY_S = 86400,            /* the most between queries that fail */
-    TRACKING_FORTNIGHT_S = 15 * 86400, /* the most between queries */
+    TRACKING_KEYS = 16,                   /* further new keys are ignored */
+    TRACKING_EVIDENCE = 24,               /* sightings; a change that needs one more is refused */
+    TRACKING_REVOCATIONS = TRACKING_KEYS, /* further sightings that revoke a trusted key */
+    TRACKING_HOLD_S = 30 * 86400,         /* add and remove hold-down; the first one at least as long as the TTL */
+    TRACKING_HOUR_S = 3600,               /* the least time between queries */
+    TRACKING_DAY_S = 86400,               /* the most between queries that fail */
+    TRACKING_FORTNIGHT_S = 15 * 86400,    /* the most between queries */
 };
 
 /* RFC 5011 section 4. */
@@ -67,7 +68,7 @@ struct tracked_keys {
 struct tracking {
     struct anchors *configured; /* a reference */
     struct tracked_keys now;
-    struct sighting *evidence[TRACKING_EVIDENCE + 1];
+    struct sighting *evidence[TRACKING_EVIDENCE + TRACKING_REVOCATIONS + 1];
     unsigned evidence_count;
 };
 
@@ -81,7 +82,7 @@ enum tracking_result {
     TRACKING_UNTRUSTED, /* no trusted key has signed the RRset, which changed nothing */
     TRACKING_UNCHANGED,
     TRACKING_CHANGED, /* states have changed; if all changes are between VALID and MISSING, nothing else is to be done */
-    TRACKING_REFUSED, /* too many changes: TRACKING_EVIDENCE; nothing has changed */
+    TRACKING_REFUSED, /* too many changes (TRACKING_EVIDENCE), and none revokes a trusted key; nothing has changed */
 };
 
 /* The table: the state that follows. */

@@ -25,7 +25,10 @@
 #define TITLE_LEN (sizeof(TITLE) - 1)
 #define BASE64(n) (((n) + 2) / 3 * 4 + 1)
 
-enum { FILE_MAX = TRACKING_EVIDENCE * (BASE64(SIGHTING_BYTES) + 32) + 64 };
+enum {
+    SIGHTINGS = TRACKING_EVIDENCE + TRACKING_REVOCATIONS,
+    FILE_MAX = SIGHTINGS * (BASE64(SIGHTING_BYTES) + 32) + 64
+};
 
 /* --- writing --- */
 
@@ -105,12 +108,12 @@ static int read_line(const char *line, struct sighting **out)
 }
 
 /* Reads all lines before the first sighting counts. 0 or negative. */
-static int read_lines(char *text, struct sighting *list[TRACKING_EVIDENCE], unsigned *count)
+static int read_lines(char *text, struct sighting *list[SIGHTINGS], unsigned *count)
 {
     char *rest = NULL;
     int status = 0;
     for (char *line = strtok_r(text, "\n", &rest); line && status == 0; line = strtok_r(NULL, "\n", &rest)) {
-        status = *count < TRACKING_EVIDENCE ? read_line(line, &list[*count]) : ERROR_MALFORMED;
+        status = *count < SIGHTINGS ? read_line(line, &list[*count]) : ERROR_MALFORMED;
         *count += status == 0;
     }
     return status;
@@ -127,7 +130,7 @@ static bool is_from_the_future(const struct sighting *sighting)
 static int take_lines(char *text, unsigned *ignored)
 {
     static struct tracking_change changes[TRACKING_KEYS];
-    struct sighting *list[TRACKING_EVIDENCE];
+    struct sighting *list[SIGHTINGS];
     unsigned count = 0, unused;
     int status = read_lines(text, list, &count);
     for (unsigned i = 0; i < count; i++) {

@@ -7,6 +7,7 @@
 #include "dnssec/tracking.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "dns/codes.h"
@@ -332,6 +333,16 @@ static bool only_presence(const struct tracking_change *changes, unsigned count)
     return true;
 }
 
+/* An attacker who has a key of the root, and makes many changes with it, must not keep us from its revocation. A key is revoked
+ * once, so TRACKING_REVOCATIONS have room. */
+static unsigned room_for(const struct tracking_change *changes, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (tracking_is_trusted(changes[i].before) && changes[i].key.state == REVOKED)
+            return TRACKING_EVIDENCE + TRACKING_REVOCATIONS;
+    return TRACKING_EVIDENCE;
+}
+
 enum tracking_result tracking_see(struct tracking *tracking, struct sighting *sighting,
                                   struct tracking_change changes[TRACKING_KEYS], unsigned *count)
 {
@@ -348,7 +359,7 @@ enum tracking_result tracking_see(struct tracking *tracking, struct sighting *si
     }
     tracking->evidence[tracking->evidence_count++] = sighting;
     tidy(tracking);
-    if (tracking->evidence_count <= TRACKING_EVIDENCE)
+    if (tracking->evidence_count <= room_for(changes, *count))
         return TRACKING_CHANGED;
     drop_evidence(tracking, tracking->evidence_count - 1);
     tracking->now = before;
@@ -421,7 +432,7 @@ int tracking_add_anchors(const struct tracking *tracking, const struct anchors *
     struct tracked_keys keys;
     unsigned count = 0;
     int status = 0;
-    replay(tracking, configured, TRACKING_EVIDENCE + 1, &keys);
+    replay(tracking, configured, UINT_MAX, &keys);
     for (unsigned i = 0; root && status == 0 && i < root->count; i++)
         if (!is_revoked(&keys, &root->records[i]))
             status = add(out, root->records[i].type, root->records[i].rdata, &count);

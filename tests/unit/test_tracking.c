@@ -321,11 +321,12 @@ static void without_any_anchor_nothing_is_validated(void **unused)
 static void an_anchor_that_is_not_supported_is_none(void **unused)
 {
     (void)unused;
-    static const uint8_t digest[] = {0x12, 0x34, 13, 250, 1, 2, 3}, algorithm[] = {0x12, 0x34, 250, DIGEST_SHA256, 1, 2, 3};
+    static const uint8_t digest[] = {0x12, 0x34, 13, 250, 1, 2, 3},
+                         algorithm[] = {0x12, 0x34, 250, DIGEST_SHA256, 1, 2, 3};
     struct ksk form = revoked(&old);
     struct anchors *out;
-    assert_int_equal(
-        anchors_add(configured, (const uint8_t *)"", 1, TYPE_DS, (struct bytes){digest, sizeof digest}), 0);
+    assert_int_equal(anchors_add(configured, (const uint8_t *)"", 1, TYPE_DS, (struct bytes){digest, sizeof digest}),
+                     0);
     assert_int_equal(
         anchors_add(configured, (const uint8_t *)"", 1, TYPE_DS, (struct bytes){algorithm, sizeof algorithm}), 0);
     begin_again();
@@ -458,6 +459,11 @@ static void changes_beyond_the_limit_are_refused(void **unused)
     restart();
     assert_int_equal(state(&many[LAST]), TRACKING_REVOKED);
     assert_true(is_anchor(&old));
+    struct ksk form = revoked(&old);
+    assert_int_equal(SEE(KEYS(&form), SIGNERS(&form)), TRACKING_CHANGED); /* but an anchor can always be revoked */
+    restart();
+    assert_int_equal(state(&old), TRACKING_REVOKED);
+    assert_false(is_anchor(&old));
     for (unsigned i = 0; i <= LAST; i++)
         gnutls_privkey_deinit(many[i].signer.key);
 }
