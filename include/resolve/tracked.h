@@ -35,6 +35,8 @@ void tracked_digest(const struct step_set *steps, uint8_t out[DIGEST_LEN]);
 /* Begins with these configured anchors and without evidence; NULL: nothing is tracked. False: they are the same as before, and
  * nothing has changed. */
 bool tracked_begin(struct anchors *configured);
+/* As tracked_begin, but keeps the evidence, as far as these anchors vouch for it. */
+bool tracked_go_on(struct anchors *configured);
 /* Forgets the evidence, and with it all that was found and revoked. */
 void tracked_forget(void);
 /* As tracking_has_anchor. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants:
  * - at most one query is under way; then due_ms is 0, and its item is freed by the reply;
- * - the file has what tracked_each_evidence shows, or could not be written, which is logged. */
+ * - the file has what tracked_each_evidence shows, or `unsaved` is set: it could not be written, which is logged, and is tried
+ *   again after the next query, and before another state would take its place. */
 #include "tracker.h"
 #include <errno.h>
 #include <stdio.h>
@@ -107,10 +108,10 @@ static bool log_changes(const struct tracking_change *changes, unsigned count, b
     return saved;
 }
 
-static void save(const struct tracker *tracker)
+static void save(struct tracker *tracker)
 {
     if (!tracker->handed_over)
-        trackerfile_write(tracker->config);
+        tracker->unsaved = !trackerfile_write(tracker->config);
 }
 
 /* --- queries --- */
@@ -133,7 +134,7 @@ static int take(struct tracker *tracker, struct bytes message)
         log_warning("resolve", "trust anchors: the root's keys have changed too often; the state before stays in use");
         break;
     default:
-        if (log_changes(changes, count, &anchors))
+        if (log_changes(changes, count, &anchors) || tracker->unsaved)
             save(tracker);
         if (tracked_query()->ignored > 0)
             log_warning("resolve", "trust anchors: ignoring %u new keys of the root: %d keys are tracked already",
@@ -217,14 +218,26 @@ static void use(struct tracker *tracker, struct config *config)
     tracked_query()->wanted = tracked_is_wanted(config);
 }
 
-/* The state that the file proves. True: it differs from the configured anchors. */
+/* The state that the file proves, or the evidence that is not in it. False: nothing has changed. */
+static bool read_state(struct tracker *tracker, struct anchors *configured)
+{
+    if (tracker->unsaved)
+        save(tracker);
+    if (tracker->unsaved)
+        return tracked_go_on(configured);
+    if (!tracked_begin(configured))
+        return false;
+    trackerfile_read(tracker->config);
+    return true;
+}
+
+/* True: the state differs from the configured anchors. */
 static bool begin(struct tracker *tracker, struct anchors *configured)
 {
     struct tracked_key keys[TRACKING_KEYS];
     bool differs = false;
-    if (!tracked_begin(configured))
+    if (!read_state(tracker, configured))
         return false;
-    trackerfile_read(tracker->config);
     unsigned count = tracked_list(keys);
     for (unsigned i = 0; i < count; i++)
         differs |= keys[i].configured != tracking_is_trusted(keys[i].state);
@@ -250,10 +263,12 @@ void tracker_configure(struct tracker *tracker, struct config *config, struct an
     if (!tracker->worker || tracker->stopped)
         return;
     use(tracker, config);
-    if (!tracked_query()->wanted)
+    if (!tracked_query()->wanted) {
+        tracker->unsaved = false;
         (void)tracked_begin(NULL);
-    else if (begin(tracker, configured))
+    } else if (begin(tracker, configured)) {
         tracker->changed();
+    }
     if (tracked_query()->wanted && !before)
         ask_in(tracker, FIRST_MS);
 }

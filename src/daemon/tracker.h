@@ -23,6 +23,7 @@ struct tracker {
     void (*changed)(void); /* the anchors: step_validate must be prepared again */
     uint64_t asked_ms;     /* the latest query */
     int64_t retry_s;       /* the time until the next query, after one that fails */
+    bool unsaved;          /* the file could not be written, and has not what tracked_each_evidence shows */
     bool stopped;
     bool handed_over; /* the file belongs to the next process */
 };

@@ -63,7 +63,7 @@ static int write_file(const char *path)
     return status;
 }
 
-void trackerfile_write(const struct config *config)
+bool trackerfile_write(const struct config *config)
 {
     char path[PATH_MAX];
     if (!saved_state_path(path, config, NAME)) {
@@ -71,11 +71,12 @@ void trackerfile_write(const struct config *config)
                     "cannot save the trust anchors beside %s: the directory is not writable; a restart begins "
                     "with the built-in ones",
                     config->cache.save_file ? config->cache.save_file : "cache.save-file");
-        return;
+        return false;
     }
     int status = write_file(path);
     if (status < 0)
         log_warning("resolve", "cannot save the trust anchors in %s: %s", path, error_text(status));
+    return status == 0;
 }
 
 /* --- reading --- */

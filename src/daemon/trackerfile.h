@@ -14,7 +14,7 @@
 
 /* Call it when privileges are dropped, after tracked_begin. A file that is damaged is logged and ignored as a whole. */
 void trackerfile_read(const struct config *config);
-/* A failure is logged. Without anything to save the file is removed. */
-void trackerfile_write(const struct config *config);
+/* False: it failed, which is logged. Without anything to save the file is removed. */
+bool trackerfile_write(const struct config *config);
 
 #endif

@@ -6,13 +6,36 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct tracking tracking;
 static struct tracked_query query;
 
+static bool is_same(const struct anchors *configured)
+{
+    return configured && tracking.configured && anchors_agree(configured, tracking.configured);
+}
+
 bool tracked_begin(struct anchors *configured)
 {
     pthread_mutex_lock(&lock);
-    bool same = configured && tracking.configured && anchors_agree(configured, tracking.configured);
+    bool same = is_same(configured);
     if (!same) {
         tracking_fini(&tracking);
         tracking_init(&tracking, configured);
+    }
+    pthread_mutex_unlock(&lock);
+    return !same;
+}
+
+bool tracked_go_on(struct anchors *configured)
+{
+    static struct tracking_change changes[TRACKING_KEYS];
+    unsigned unused;
+    pthread_mutex_lock(&lock);
+    bool same = is_same(configured);
+    if (!same) {
+        struct tracking before = tracking;
+        tracking_init(&tracking, configured);
+        for (unsigned i = 0; i < before.evidence_count; i++)
+            (void)tracking_see(&tracking, before.evidence[i], changes, &unused);
+        before.evidence_count = 0;
+        tracking_fini(&before);
     }
     pthread_mutex_unlock(&lock);
     return !same;

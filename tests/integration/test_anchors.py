@@ -222,6 +222,20 @@ def test_an_anchor_that_is_revoked_at_run_time_validates_nothing_more(run, root,
     eventually(lambda: not is_secure(daemon), what="the switch of the workers")
 
 
+def test_a_revocation_that_cannot_be_saved_outlasts_a_change_of_the_file(run, root, old, state, anchor_file):
+    other, third = Key(), Key()
+    anchor_file.write_text(old.ds() + other.ds())
+    state.rmdir()
+    old.revoke()
+    root.publish([old, other], [old, other])
+    daemon = run(0)
+    daemon.wait_line("cannot save the trust anchors")
+    assert states(daemon) == {old.tag: "revoked", other.tag: "valid"}
+    anchor_file.write_text(old.ds() + other.ds() + third.ds())
+    eventually(lambda: third.tag in states(daemon), what="the anchors of the file")
+    assert states(daemon)[old.tag] == "revoked"
+
+
 @pytest.mark.whole
 @pytest.mark.parametrize("damage", ["cut", "foreign", "open"])
 def test_a_state_that_is_not_whole_is_ignored(run, root, old, state, damage):
