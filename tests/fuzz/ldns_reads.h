@@ -14,6 +14,8 @@ static inline bool ldns_can_read_type(uint16_t type, size_t rdlength)
     case LDNS_RR_TYPE_NSAP_PTR:
     case LDNS_RR_TYPE_SINK:
     case LDNS_RR_TYPE_HINFO:
+    case 261: /* RESINFO and WALLET: unknown to ldns before 1.8.4, as to dotstub */
+    case 262:
         return false;
     case LDNS_RR_TYPE_TXT:
     case LDNS_RR_TYPE_SPF:
