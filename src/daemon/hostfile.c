@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "wholefile.h"
 
 #define TITLE     "dotstub hosts 1\n"
 #define TITLE_LEN (sizeof(TITLE) - 1)
@@ -21,19 +22,6 @@
 enum { FILE_MAX = 256 * 1024 };
 
 /* --- reading --- */
-
-/* Checks title and digest; replaces the digest by a NUL. */
-static bool is_whole(char *all, size_t len)
-{
-    uint8_t digest[DIGEST_LEN];
-    if (len < TITLE_LEN + DIGEST_LEN || memcmp(all, TITLE, TITLE_LEN) != 0)
-        return false;
-    digest_bytes(digest, all, len - DIGEST_LEN);
-    if (memcmp(digest, all + len - DIGEST_LEN, DIGEST_LEN) != 0)
-        return false;
-    all[len - DIGEST_LEN] = '\0';
-    return true;
-}
 
 static void read_line(char *line, struct host_state *states, size_t count)
 {
@@ -59,7 +47,7 @@ static int read_file(const char *path, char *all, struct host_state *states, siz
     close(fd);
     if (len < 0)
         return (int)len;
-    if (len > FILE_MAX || !is_whole(all, (size_t)len))
+    if (len > FILE_MAX || !wholefile_check(all, (size_t)len, TITLE))
         return ERROR_MALFORMED;
     char *rest = NULL;
     for (char *line = strtok_r(all + TITLE_LEN, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))

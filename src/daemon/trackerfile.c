@@ -19,6 +19,7 @@
 #include "net/verifytime.h"
 #include "resolve/tracked.h"
 #include "saved_state.h"
+#include "wholefile.h"
 
 #define NAME      "trust-anchors"
 #define TITLE     "dotstub trust-anchors 1\n"
@@ -81,19 +82,6 @@ bool trackerfile_write(const struct config *config)
 
 /* --- reading --- */
 
-/* Checks title and digest; replaces the digest by a NUL. */
-static bool is_whole(char *all, size_t len)
-{
-    uint8_t digest[DIGEST_LEN];
-    if (len < TITLE_LEN + DIGEST_LEN || memcmp(all, TITLE, TITLE_LEN) != 0)
-        return false;
-    digest_bytes(digest, all, len - DIGEST_LEN);
-    if (memcmp(digest, all + len - DIGEST_LEN, DIGEST_LEN) != 0)
-        return false;
-    all[len - DIGEST_LEN] = '\0';
-    return true;
-}
-
 static int read_line(const char *line, struct sighting **out)
 {
     static uint8_t message[SIGHTING_BYTES];
@@ -154,7 +142,7 @@ static int read_file(const char *path, char *all, unsigned *ignored)
     close(fd);
     if (len < 0)
         return (int)len;
-    if (len > FILE_MAX || !is_whole(all, (size_t)len))
+    if (len > FILE_MAX || !wholefile_check(all, (size_t)len, TITLE))
         return ERROR_MALFORMED;
     return take_lines(all + TITLE_LEN, ignored);
 }

@@ -86,6 +86,27 @@ class CpuRow(Row):
         return 1e6 * (running.cpu() - before) / result["answered"], result
 
 
+class Compared:
+    """In front of a row: a subject also runs without what the row is about, and is measured in turn. `ratio`: to that one."""
+
+    def __init__(self, scale=1.0):
+        super().__init__(scale)
+        self.without = {}
+
+    def prepare(self, running):
+        super().prepare(running)
+        self.without[running] = running.subject.start((), self.cache_mb, self.entries, signed=self.signed)
+        super().prepare(self.without[running])
+
+    def measure(self, running):
+        found, plain = super().measure(running), super().measure(self.without[running])
+        return {**found, "ratio": found["value"] / plain["value"]}
+
+    def end(self):
+        for running in self.without.values():
+            running.stop()
+
+
 class Hit(CpuRow):
     names, whole, load, pattern = 1, 300000, ("-m", 128), "hit%u.example"
 
@@ -366,32 +387,15 @@ class Start(Row):
         return {"value": running.started * 1000}
 
 
-class BlockHit(Hit):
+class BlockHit(Compared, Hit):
     """`ratio`: to the same subject without lists, records and routes, measured in turn."""
 
     name, title, serves = "block-hit", "UDP hit, 1,000 names; 1M other names blocked, 1,000 records and 100 routes", "block"
     names, blocked, local = 1000, 1000000, True
     target, bounds = "<= 1.05 x without", {"ratio": 1.05}
 
-    def __init__(self, scale=1.0):
-        super().__init__(scale)
-        self.without = {}
-
     def takes(self, subject):
         return {"block", "udp"} <= set(subject.serves)
-
-    def prepare(self, running):
-        super().prepare(running)
-        self.without[running] = running.subject.start((), self.cache_mb, self.entries)
-        super().prepare(self.without[running])
-
-    def measure(self, running):
-        found, plain = super().measure(running), super().measure(self.without[running])
-        return {**found, "ratio": found["value"] / plain["value"]}
-
-    def end(self):
-        for running in self.without.values():
-            running.stop()
 
 
 class Blocking(Row):
@@ -468,7 +472,7 @@ class ValidatedCold(Validated):
         return max(20, int(self.few * self.scale))
 
 
-class ValidatedHit(Hit):
+class ValidatedHit(Compared, Hit):
     """`ratio`: to the same subject without validation, measured in turn."""
 
     name, title, serves, validate = "signed-hit", "UDP hit, 1,000 signed names, validated", "validate", True
@@ -477,45 +481,15 @@ class ValidatedHit(Hit):
 
     def __init__(self, scale=1.0):
         super().__init__(scale)
-        self.signed, self.without = ValidatedWarm(scale).signed, {}
-
-    def prepare(self, running):
-        super().prepare(running)
-        self.without[running] = running.subject.start((), self.cache_mb, self.entries, signed=self.signed)
-        super().prepare(self.without[running])
-
-    def measure(self, running):
-        found, plain = super().measure(running), super().measure(self.without[running])
-        return {**found, "ratio": found["value"] / plain["value"]}
-
-    def end(self):
-        for running in self.without.values():
-            running.stop()
+        self.signed = ValidatedWarm(scale).signed
 
 
-class StoreMiss(Miss):
+class StoreMiss(Compared, Miss):
     """`ratio`: to misses of the same subject without a store, measured in turn."""
 
     name, title, serves, floor, store = "store-miss", "miss over DoT, 100 in flight, with a store that lacks the name", "store", None, True
     target, bounds = "<= 1.15 x without", {"ratio": 1.15}
     whole = 50000
-
-    def __init__(self, scale=1.0):
-        super().__init__(scale)
-        self.without = {}
-
-    def prepare(self, running):
-        super().prepare(running)
-        self.without[running] = running.subject.start((), self.cache_mb, self.entries)
-        super().prepare(self.without[running])
-
-    def measure(self, running):
-        found, plain = super().measure(running), super().measure(self.without[running])
-        return {**found, "ratio": found["value"] / plain["value"]}
-
-    def end(self):
-        for running in self.without.values():
-            running.stop()
 
 
 class StoreHit(StoreMiss):

@@ -58,6 +58,13 @@ def servers(daemon):
     return {one["server"]: one["state"] for one in json.loads(ctl(daemon, "--json", "status"))["store"]["servers"] if one["role"] == "master"}
 
 
+def next_millisecond():
+    """Waits, so that a value sealed from now on is newer than a flush before, for clocks in milliseconds."""
+    begun = time.time_ns() // 1000000
+    while time.time_ns() // 1000000 <= begun + 1:
+        pass
+
+
 def test_each_entry_is_in_its_slot(make_replica, cluster, server):
     first, second = make_replica(cluster), make_replica(cluster, cluster.nodes[1:2])
     names = [f"n{number}.example" for number in range(60)]
@@ -100,18 +107,18 @@ def test_a_slot_moves(make_replica, cluster, server):
     ask_truly(other, "a.example")
     assert not server.queries and count(other, "store_asks") == 1 and count(other, "store_moved") == 0
     ctl(other, "flush", "a.example")
-    time.sleep(0.01)
+    next_millisecond()
     ask_truly(other, "a.example")  # its newer value is stored there as well
     eventually(lambda: count(other, "store_asks") >= 3)
     cluster.end_move(slot, source, target)
     eventually(lambda: target.keys() == [key])
     server.forget()
     ctl(replica, "flush", "a.example")
-    time.sleep(0.01)
+    next_millisecond()
     ask_truly(replica, "a.example")
     assert count(replica, "store_moved") == 1
     ctl(replica, "flush", "a.example")
-    time.sleep(0.01)
+    next_millisecond()
     ask_truly(replica, "a.example")
     assert count(replica, "store_moved") == 1
     for daemon in (replica, other):
