@@ -23,6 +23,7 @@
 #include "upstream/groups.h"
 
 struct lookup_stage;
+struct refresh;
 struct store;
 struct store_flush;
 
@@ -52,6 +53,7 @@ struct resolver {
     struct store *store; /* NULL: there is none */
     /* A flush came from another replica of the fleet; only if the store leads. */
     void (*flush_heard)(struct resolver *resolver, const struct store_flush *flush);
+    struct refresh *refresh;                    /* the state of step_cache, which lookups use, too */
     struct step_set *steps;                     /* a reference; the steps of the configuration in force */
     void *step_state[STEPS_MAX];                /* by index in the full order */
     struct step_active active[STEPS_MAX + 1];   /* the active steps; the last one refuses */

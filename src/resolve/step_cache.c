@@ -5,7 +5,6 @@
  * Invariant: `failing` and `refreshed` are hints of fixed size. Two keys that share a slot cost an extra wait or
  * attempt, never a wrong answer.
  */
-#include <assert.h>
 #include <errno.h>
 #include "base/clock.h"
 #include "base/errors.h"
@@ -27,13 +26,6 @@ enum {
     FAILING_MS = 30000,   /* RFC 8767 section 5: no query waits for the key again within this time */
     REFRESHED_MS = 10000, /* a key is not refreshed again within this time */
 };
-
-static inline __attribute__((always_inline)) struct refresh *refresh_of(const struct resolver *resolver)
-{
-    struct refresh *refresh = resolver_step_state(resolver, &step_cache);
-    assert(refresh); /* each order that contains step_lookup contains step_cache */
-    return refresh;
-}
 
 static bool recheck_holds(const struct recheck *slots, uint64_t hash, uint64_t now_ms)
 {
@@ -88,22 +80,22 @@ enum verdict stale_answer(struct query *query)
 
 void stale_note_failure(struct resolver *resolver, uint64_t hash)
 {
-    recheck_note(refresh_of(resolver)->failing, hash, loop_now(resolver->loop) + FAILING_MS);
+    recheck_note(resolver->refresh->failing, hash, loop_now(resolver->loop) + FAILING_MS);
 }
 
 bool stale_is_failing(struct resolver *resolver, uint64_t hash)
 {
-    return recheck_holds(refresh_of(resolver)->failing, hash, loop_now(resolver->loop));
+    return recheck_holds(resolver->refresh->failing, hash, loop_now(resolver->loop));
 }
 
 struct failures *refresh_failures(const struct resolver *resolver)
 {
-    return &refresh_of(resolver)->failures;
+    return &resolver->refresh->failures;
 }
 
 void refresh_note_success(struct resolver *resolver, const struct key *key, uint64_t hash)
 {
-    struct refresh *refresh = refresh_of(resolver);
+    struct refresh *refresh = resolver->refresh;
     struct recheck *failing = &refresh->failing[hash % REFRESH_SLOTS];
     if (failing->hash == hash)
         failing->until_ms = 0;
@@ -129,7 +121,7 @@ bool lookup_is_failing(struct resolver *resolver, const struct key *key, uint64_
 
 bool refresh_is_due(struct resolver *resolver, uint64_t hash)
 {
-    struct recheck *refreshed = refresh_of(resolver)->refreshed;
+    struct recheck *refreshed = resolver->refresh->refreshed;
     uint64_t now_ms = loop_now(resolver->loop);
     if (recheck_holds(refreshed, hash, now_ms))
         return false;
@@ -260,7 +252,6 @@ static enum verdict answer_miss(struct query *query, uint64_t now_ms)
 
 static int init(struct resolver *resolver, void **state)
 {
-    (void)resolver;
     struct refresh *refresh = mem_zalloc(1, sizeof *refresh);
     if (!refresh)
         return -ENOMEM;
@@ -268,7 +259,7 @@ static int init(struct resolver *resolver, void **state)
         mem_free(refresh);
         return -ENOMEM;
     }
-    *state = refresh;
+    *state = resolver->refresh = refresh;
     return 0;
 }
 
