@@ -21,6 +21,8 @@ void *mem_zalloc(size_t count, size_t size) MUST_CHECK;
 void *mem_resize(void *old, size_t size) MUST_CHECK;
 char *mem_strdup(const char *text) MUST_CHECK;
 void mem_free(void *block);
+/* Gives pages of freed blocks back to the system, after much was freed at once; takes up to a millisecond. */
+void mem_trim(void);
 
 /* Where the memory comes from; each function does what its namesake in the C library does (posix_memalign for
  * alloc_aligned). mem_free calls `free` for every source. */

@@ -2,7 +2,8 @@
 /* Invariants: every allocation calls allowed() once, so the n-th one is the same in each run of a test. `source` points
  * to a constant. */
 #include "base/mem.h"
-
+#include <config.h>
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -61,6 +62,13 @@ char *mem_strdup(const char *text)
 void mem_free(void *block)
 {
     free(block);
+}
+
+void mem_trim(void)
+{
+#ifdef HAVE_MALLOC_TRIM
+    (void)malloc_trim(0);
+#endif
 }
 
 void mem_take_from(const struct mem_source *next)
