@@ -4,6 +4,7 @@ import subprocess
 import time
 
 from subjects import OTHER_CORE, on_cores
+import signed_tree
 
 next_number = 0
 
@@ -484,6 +485,37 @@ class ValidatedHit(Compared, Hit):
         self.signed = ValidatedWarm(scale).signed
 
 
+class ValidatedMemory(Row):
+    """`ratio`: to the same subject without validation. The names are those of an unsigned zone below signed ones."""
+
+    name, title, unit = "signed-memory", "memory per A entry of an unsigned name, with validation", "bytes"
+    target, bounds = "<= 1.1 x without validation", {"ratio": 1.1}
+    serves, validate, restarts, repetitions = "validate", True, True, 3
+
+    def __init__(self, scale=1.0):
+        super().__init__(scale)
+        self.signed = ValidatedWarm(scale).signed
+        self.names = self.signed[0] * signed_tree.UNSIGNED
+
+    def growth(self, running):
+        """Bytes of memory per name, after the first of them."""
+        names = ("-N", "%u.plain.example", "-e", "-m", 50, "-w", 3000)
+        running.load("-n", 300, "-d", 300, *names)
+        before = running.process.resident_kb()
+        result = running.load("-n", self.names - 300, "-d", self.names - 300, "-f", 300, *names)
+        if lost(result) > 1:
+            raise Unable(f"loses queries: {result}")
+        return (running.process.resident_kb() - before) * 1024 / (self.names - 300)
+
+    def measure(self, running):
+        value = self.growth(running)
+        without = running.subject.start((), self.cache_mb, self.entries, signed=self.signed)
+        try:
+            return {"value": value, "ratio": value / self.growth(without)}
+        finally:
+            without.stop()
+
+
 class StoreMiss(Compared, Miss):
     """`ratio`: to misses of the same subject without a store, measured in turn."""
 
@@ -546,5 +578,5 @@ class StoreOne(StoreHit):
 
 ROWS = [UdpHitOne, UdpHitZipf, TcpHitOne, TcpHitTen, TlsHitOne, TlsHitTen, HttpsHitOne, HttpsHitTen, Handshakes,
         Resumptions, IdleSessions, Miss, MissHttps, MissPaced, MissLatency, SystemCalls, OneHit, OneMiss, Memory, Empty,
-        Idle, Start, BlockHit, BlockMemory, BlockLoad, ValidatedWarm, ValidatedCold, ValidatedHit,
+        Idle, Start, BlockHit, BlockMemory, BlockLoad, ValidatedWarm, ValidatedCold, ValidatedHit, ValidatedMemory,
         StoreMiss, StoreHit, StoreOne, Slow, Reset]

@@ -2,8 +2,9 @@
 """A signed tree for the rows with validation, served over DNS over TLS by Debian's unbound, which has all zones in memory:
 
     .  example  warm.example (names 0.warm.example and so on)  z0.example, z1.example and so on (each with the name www)
+    plain.example (names 0.plain.example and so on, UNSIGNED times as many as in warm.example)
 
-The zones are signed with ECDSA P-256 and have NSEC records. An address is the one that the generator expects of its name.
+All zones but plain.example are signed with ECDSA P-256 and have NSEC records. An address is the one that the generator expects of its name.
 """
 import dns.name
 
@@ -11,6 +12,7 @@ import signed
 import zone
 from processes import free_port
 
+UNSIGNED = 5
 SOA = "@ 300 IN SOA ns.example. host.example. 1 7200 3600 604800 300\n@ 300 IN NS ns.example.\n"
 
 
@@ -25,8 +27,9 @@ class Tree:
         self.zones, self.names, self.small, children = {}, names, small, {}
         for number in range(small):
             self.add(f"z{number}.example.", address(f"www.z{number}.example"), children)
+        self.zones["plain.example."] = "$ORIGIN plain.example.\n" + SOA + "".join(address(f"{number}.plain.example") for number in range(names * UNSIGNED))
         self.add("warm.example.", "".join(address(f"{number}.warm.example") for number in range(names)), children)
-        cuts = "".join(f"{name} 300 IN NS ns.example.\n" for name in children)
+        cuts = "".join(f"{name} 300 IN NS ns.example.\n" for name in [*children, "plain.example."])
         self.add("example.", address("first.example") + address("ns.example") + cuts, children)
         self.anchor = f". IN DS {self.add('.', 'example. 300 IN NS ns.example.' + chr(10), children).to_text()}"
 
