@@ -180,7 +180,7 @@ void lookup_fail(struct lookup *lookup, int reason)
 
 /* A response that cannot be stored is still newer than the entry of the key, which must no longer be served, not
  * even as stale data. */
-static void lookup_store(struct lookup *lookup, const struct answer *answer)
+static bool lookup_store(struct lookup *lookup, const struct answer *answer)
 {
     struct resolver *resolver = lookup->resolver;
     bool current = !upstream_was_redefined(lookup->group, lookup->plan);
@@ -190,8 +190,7 @@ static void lookup_store(struct lookup *lookup, const struct answer *answer)
     counter_add(resolver->counters, stored ? COUNTER_cache_stored : COUNTER_cache_not_stored, 1);
     if (!stored && current && lookup->epoch == cache_epoch(resolver->cache))
         cache_remove(resolver->cache, &lookup->key, lookup->by_key.hash);
-    if (stored && resolver->store && !lookup->stored)
-        stored_put(lookup, answer);
+    return stored;
 }
 
 /* Adds an extended error with the name of the upstream; the first one of a failure also contains the id of the
@@ -282,8 +281,10 @@ static void lookup_finish(struct lookup *lookup, struct answer *answer)
     ttl_apply(answer, lookup->key.type, &limits);
     cache_prefetch_entry(lookup->resolver->cache, lookup->by_key.hash);
     lookup_close(lookup);
+    bool stored = lookup_store(lookup, answer); /* first, so that who has seen the response finds it in the cache */
     lookup_call_waiters(lookup, answer, WAITERS_A_TURN);
-    lookup_store(lookup, answer); /* last, because storing takes time that waiters need not wait for */
+    if (stored && lookup->resolver->store && !lookup->stored)
+        stored_put(lookup, answer);
     lookup_leave(lookup);
 }
 
