@@ -115,7 +115,7 @@ void doctor_check_programs(struct doctor *doctor)
     if (status != 0)
         doctor_say(doctor, "programs", "the lines above and below name the reason; dotstubctl system enable sets it up",
                    "a lookup with getaddrinfo, as most programs do, does not reach dotstub: %s",
-                   status == PRESENCE_OTHER ? "another resolver answered" : error_text(status));
+                   presence_error(status));
     else if (doctor->answers && !doctor->refuses)
         doctor_say(doctor, "programs", NULL, "a lookup with getaddrinfo, as most programs do, reaches dotstub");
     if (resolv_read(&resolv, "") < 0)

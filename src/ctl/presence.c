@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/errors.h"
 #include "dns/codes.h"
 #include "dns/presence.h"
 
@@ -44,7 +45,7 @@ static int resolve(uint16_t number)
     }
     if (status == 0)
         freeaddrinfo(found);
-    return arrived ? 0 : PRESENCE_OTHER;
+    return arrived ? 0 : status == EAI_AGAIN ? PRESENCE_NONE : PRESENCE_OTHER;
 }
 
 int presence_check_programs(unsigned timeout_ms)
@@ -62,4 +63,16 @@ int presence_check_programs(unsigned timeout_ms)
         if (errno != EINTR)
             return -errno;
     return WIFEXITED(status) ? WEXITSTATUS(status) : -ETIMEDOUT;
+}
+
+const char *presence_error(int status)
+{
+    switch (status) {
+    case PRESENCE_OTHER:
+        return "another resolver answered";
+    case PRESENCE_NONE:
+        return "the resolver that it asked did not answer";
+    default:
+        return error_text(status);
+    }
 }

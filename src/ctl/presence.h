@@ -8,8 +8,8 @@
 
 #include "probe.h"
 
-/* Another program answered. */
-enum { PRESENCE_OTHER = 1 };
+/* Another program answered; no resolver answered, or only with SERVFAIL. */
+enum { PRESENCE_OTHER = 1, PRESENCE_NONE };
 
 /* Queries a nameserver. 0 (it is dotstub, or forwards to dotstub); PRESENCE_OTHER; or a negative error of
  * probe_send (no response). `out` is written unless the result is negative. */
@@ -17,7 +17,10 @@ int presence_check(struct probe_response *out, const struct addr *server, bool t
 
 /* Resolves such a name with getaddrinfo() in a new process, which reads nsswitch.conf and resolv.conf in their
  * present state. 0 (the query reached dotstub); PRESENCE_OTHER (another resolver answered, maybe NXDOMAIN);
- * -ETIMEDOUT; or another negative error. */
+ * PRESENCE_NONE; -ETIMEDOUT; or another negative error. */
 int presence_check_programs(unsigned timeout_ms) MUST_CHECK;
+
+/* What a result other than 0 means, for a sentence. */
+const char *presence_error(int status);
 
 #endif

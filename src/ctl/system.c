@@ -120,8 +120,8 @@ static int try_programs(uint64_t deadline_ms)
             stderr,
             "dotstubctl: a lookup with getaddrinfo, as most programs do, did not reach dotstub: %s; `dotstubctl doctor` "
             "says which file is the reason\n",
-            status == PRESENCE_OTHER ? "another resolver answered" : error_text(status));
-    return status == PRESENCE_OTHER ? -EHOSTUNREACH : status;
+            presence_error(status));
+    return status > 0 ? -EHOSTUNREACH : status;
 }
 
 /* Queries dotstub, then the nameserver that programs use now, then does a lookup with getaddrinfo. */

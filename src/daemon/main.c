@@ -178,17 +178,19 @@ int main(int argc, char **argv)
         return EXIT_OTHER;
     }
     spread_init("/etc/machine-id");
+    /* What a start waits for would be lost if this process replaced another one that has it. */
+    const bool strict = command.check || command.take_over;
     if (!tapping_can(setup.config) && command.check)
         return EXIT_CONFIGURATION;
     privileges_raise();
     if (privileges_check_marks(setup.config, stderr) < 0)
         return EXIT_CONFIGURATION;
-    if (trusts_load(&setup.trusts, setup.config, !command.check, stderr) < 0)
+    if (trusts_load(&setup.trusts, setup.config, !strict, stderr) < 0)
         return EXIT_CONFIGURATION;
     if (step_set_new(&setup.steps, daemon_steps, setup.config, stderr) < 0)
         return EXIT_CONFIGURATION;
     int identified = identity_load(&setup.identity, setup.config, stderr);
-    if (identified < 0 && command.check)
+    if (identified < 0 && strict)
         return EXIT_CONFIGURATION;
     if (store_setup_new(&setup.store, setup.config, stderr) < 0)
         return EXIT_CONFIGURATION;

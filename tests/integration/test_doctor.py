@@ -287,6 +287,11 @@ def test_lookups_of_programs_go_elsewhere(patient):
     assert "does not reach dotstub: another resolver answered" in patient.problems()["programs"]
 
 
+def test_the_resolver_of_programs_does_not_answer(patient):
+    patient.file("/etc/resolv.conf", "nameserver 198.51.100.53\noptions timeout:1 attempts:1\n")
+    assert "does not reach dotstub: the resolver that it asked did not answer" in patient.problems()["programs"]
+
+
 def test_programs_ask_resolved_first(patient):
     patient.file("/etc/nsswitch.conf", "hosts: files resolve [!UNAVAIL=return] dns\n")
     before = "mount -t tmpfs none /run; mkdir -p /run/systemd/resolve; touch /run/systemd/resolve/io.systemd.Resolve"

@@ -457,6 +457,16 @@ def test_ctl_upgrade_to_a_program_that_crashes(make_public, server, programs, pu
     still_answers(daemon)
 
 
+def test_ctl_upgrade_to_a_process_that_cannot_read_the_certificates(make_public, server, programs, public_path):
+    """A start waits for them, but the old process has them."""
+    daemon = make_public(server)
+    ask_truly(daemon, "a.example")
+    (public_path / "ca.pem").chmod(0o600)
+    said = upgrade(daemon, programs, status=OTHER)
+    assert "cannot load the certificates in ca-file" in said and "the old daemon continues" in said
+    still_answers(daemon)
+
+
 def test_ctl_upgrade_needs_the_daemons_file(make_public, server, programs):
     daemon = make_public(server)
     done = subprocess.run([str(programs / "dotstubctl"), "--socket", daemon.config["control"]["socket"], "upgrade"],
