@@ -33,6 +33,8 @@ static inline bool ldns_can_read_type(uint16_t type, size_t rdlength)
         return rdlength > 4;
     case LDNS_RR_TYPE_LOC:
         return rdlength == 16;
+    case LDNS_RR_TYPE_HIP: /* it refuses 256 rendezvous servers, but no other number of them */
+        return rdlength < 256;
     default:
         return true;
     }
