@@ -20,7 +20,7 @@ int presence_check(struct probe_response *out, const struct addr *server, bool t
  * PRESENCE_NONE; -ETIMEDOUT; or another negative error. */
 int presence_check_programs(unsigned timeout_ms) MUST_CHECK;
 
-/* What a result other than 0 means, for a sentence. */
+/* The meaning of a result other than 0, for a sentence. */
 const char *presence_error(int status);
 
 #endif

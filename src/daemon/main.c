@@ -178,7 +178,7 @@ int main(int argc, char **argv)
         return EXIT_OTHER;
     }
     spread_init("/etc/machine-id");
-    /* What a start waits for would be lost if this process replaced another one that has it. */
+    /* A start waits for missing certificates; a process that replaces another one would lose them. */
     const bool strict = command.check || command.take_over;
     if (!tapping_can(setup.config) && command.check)
         return EXIT_CONFIGURATION;
