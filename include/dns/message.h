@@ -108,6 +108,7 @@ struct answer {
     uint16_t additional;         /* offset of the additional section (== len when it is empty) */
     bool authenticated;          /* AD */
     bool truncated;              /* TC */
+    bool uncompressed;           /* of a walk: an owner name has labels and no pointer (rewrite_compress) */
     uint32_t ttl;                /* seconds for which it may be cached; 0: only for waiting queries. Set by ttl_apply */
     const uint16_t *ttl_offsets; /* the offset of each record's TTL in `wire` */
     struct bytes

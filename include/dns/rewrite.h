@@ -25,6 +25,12 @@ struct message_record {
 /* Compression pointers can refer to offsets below this. */
 #define REWRITE_REACH 0x4000
 
+/* A label written into the new message: its offset, and the length of the name that starts with it. */
+struct rewrite_label {
+    uint16_t at, len;
+};
+#define REWRITE_LABELS 64
+
 /* About 190 KiB, of which a rewrite uses about four times the length of its message. */
 struct rewrite {
     struct message_record record[MESSAGE_MAX_RECORDS];
@@ -35,6 +41,8 @@ struct rewrite {
     uint16_t ttl_offsets[MESSAGE_MAX_RECORDS];
     /* For a name's offset in the old message its offset in the new one; 0: not written yet. */
     uint16_t moved_to[REWRITE_REACH];
+    struct rewrite_label label[REWRITE_LABELS]; /* the first ones; only for rewrite_compress */
+    unsigned label_count;
     uint8_t out[MESSAGE_MAX];
 };
 
@@ -62,6 +70,10 @@ enum {
     SURPLUS_EXPIRED = 1, /* authority and additional records with TTL 0 */
     SURPLUS_DNSSEC = 2,  /* records that need DO */
 };
+/* Replaces names of a walked message by pointers to equal names before them, for servers that do not compress:
+ * REWRITE_LABELS labels are remembered, and letter case is kept. False: `answer` is unchanged, since it would not be
+ * shorter. */
+bool rewrite_compress(struct answer *answer, struct rewrite *scratch);
 /* Removes the additional section. Modifies the message of `answer`. */
 void rewrite_drop_additional(struct answer *answer);
 /* Removes these records. A response that would become too long is not changed. */

@@ -85,6 +85,7 @@ static bool read_sections(struct reading *reading, uint64_t counts)
             if (good && record.type != LDNS_RR_TYPE_OPT) {
                 assert(*read < MESSAGE_MAX_RECORDS);
                 scratch->ttl_offsets[(*read)++] = (uint16_t)(record.fixed + 4 - (walk->opt_end - walk->opt_start));
+                reading->answer.uncompressed |= walk_is_uncompressed(walk, record.owner);
             } else if (!good || section != ADDITIONAL || !read_opt(reading, &record)) {
                 if (walk->opt_start == start) /* this record is the OPT */
                     walk->opt_start = walk->opt_end = SIZE_MAX;

@@ -55,6 +55,7 @@ struct rewriting {
     struct rewrite *rewrite;
     const uint8_t *wire;
     const struct key *key; /* of the new Question section; NULL: unchanged */
+    bool search;           /* for equal names that the message does not point to */
     struct writer writer;
 };
 
@@ -65,23 +66,83 @@ static void note_moved(struct rewriting *job, size_t from)
         job->rewrite->moved_to[from] = (uint16_t)to;
 }
 
-static void put_name(struct rewriting *job, size_t at, bool compress)
+static size_t follow(const uint8_t *wire, size_t at)
+{
+    while (wire[at] >= POINTER)
+        at = read_u16(wire + at) & (REWRITE_REACH - 1);
+    return at;
+}
+
+static size_t length_of(const uint8_t *wire, size_t at)
+{
+    size_t len = 1;
+    for (at = follow(wire, at); wire[at]; at = follow(wire, at + 1 + wire[at]))
+        len += 1 + (size_t)wire[at];
+    return len;
+}
+
+/* In the same letter case. */
+static bool names_are_equal(const uint8_t *a, size_t a_at, const uint8_t *b, size_t b_at)
 {
     for (;;) {
+        a_at = follow(a, a_at);
+        b_at = follow(b, b_at);
+        if (memcmp(a + a_at, b + b_at, 1 + (size_t)a[a_at]) != 0)
+            return false;
+        if (a[a_at] == 0)
+            return true;
+        b_at += 1 + (size_t)b[b_at];
+        a_at += 1 + (size_t)a[a_at];
+    }
+}
+
+/* The offset of an equal name of this length in the new message; 0: there is none. Few labels have the same length, so
+ * that a hostile message costs little more than another one. */
+static uint16_t find_written(const struct rewriting *job, size_t at, size_t len)
+{
+    const struct rewrite *rewrite = job->rewrite;
+    for (unsigned i = 0; !job->writer.failed && i < rewrite->label_count; i++)
+        if (rewrite->label[i].len == len && names_are_equal(job->wire, at, rewrite->out, rewrite->label[i].at))
+            return rewrite->label[i].at;
+    return 0;
+}
+
+static void note_label(struct rewriting *job, size_t len)
+{
+    struct rewrite *rewrite = job->rewrite;
+    size_t to = writer_len(&job->writer);
+    if (to < REWRITE_REACH && rewrite->label_count < REWRITE_LABELS)
+        rewrite->label[rewrite->label_count++] = (struct rewrite_label){(uint16_t)to, (uint16_t)len};
+}
+
+static void put_name(struct rewriting *job, size_t at, bool compress)
+{
+    size_t left = job->search ? length_of(job->wire, at) : 0;
+    for (;;) {
         const uint8_t *label = job->wire + at;
+        uint16_t written = 0;
         if (*label >= POINTER) {
             at = read_u16(label) & (REWRITE_REACH - 1);
-        } else if (*label == 0) {
+            continue;
+        }
+        if (*label == 0) {
             writer_u8(&job->writer, 0);
             return;
-        } else if (compress && at < REWRITE_REACH && job->rewrite->moved_to[at]) {
-            writer_u16(&job->writer, (uint16_t)(POINTER << 8 | job->rewrite->moved_to[at]));
-            return;
-        } else {
-            note_moved(job, at);
-            writer_bytes(&job->writer, label, 1 + (size_t)*label);
-            at += 1 + (size_t)*label;
         }
+        if (compress && at < REWRITE_REACH)
+            written = job->rewrite->moved_to[at];
+        if (compress && job->search && !written)
+            written = find_written(job, at, left);
+        if (written) {
+            writer_u16(&job->writer, (uint16_t)(POINTER << 8 | written));
+            return;
+        }
+        note_moved(job, at);
+        if (job->search)
+            note_label(job, left);
+        writer_bytes(&job->writer, label, 1 + (size_t)*label);
+        at += 1 + (size_t)*label;
+        left -= 1 + (size_t)*label;
     }
 }
 
@@ -139,12 +200,13 @@ static uint16_t put_record(struct rewriting *job, const struct message_record *r
     return (uint16_t)ttl;
 }
 
-static int rewrite_with(struct rewrite *rewrite, const struct key *key, struct answer *answer)
+static int rewrite_with(struct rewrite *rewrite, const struct key *key, bool search, struct answer *answer)
 {
-    struct rewriting job = {rewrite, answer->wire, key, writer_over(rewrite->out, sizeof rewrite->out)};
+    struct rewriting job = {rewrite, answer->wire, key, search, writer_over(rewrite->out, sizeof rewrite->out)};
     size_t reached = answer->len < REWRITE_REACH ? answer->len : REWRITE_REACH, additional = 0;
     unsigned count = 0;
     memset(rewrite->moved_to, 0, reached * sizeof *rewrite->moved_to);
+    rewrite->label_count = 0;
     if (key)
         put_new_question(&job);
     else
@@ -169,7 +231,7 @@ static int rewrite_with(struct rewrite *rewrite, const struct key *key, struct a
 
 int rewrite_chosen(struct rewrite *rewrite, struct answer *answer)
 {
-    return rewrite_with(rewrite, NULL, answer);
+    return rewrite_with(rewrite, NULL, false, answer);
 }
 
 static bool is_surplus(const struct rewrite *rewrite, const uint8_t *wire, unsigned i, unsigned surplus, uint16_t qtype)
@@ -199,7 +261,21 @@ int rewrite_denial(struct answer *answer, const struct key *key, unsigned surplu
     for (unsigned i = scratch->section_start[1]; i < scratch->section_start[2]; i++)
         if (!is_surplus(scratch, answer->wire, i, surplus, key->type))
             rewrite_choose(scratch, 1, i);
-    return rewrite_with(scratch, key, answer);
+    return rewrite_with(scratch, key, false, answer);
+}
+
+bool rewrite_compress(struct answer *answer, struct rewrite *scratch)
+{
+    struct answer shorter;
+    answer_assign(&shorter, answer);
+    rewrite_list(scratch, answer);
+    for (unsigned section = 0; section < 3; section++)
+        for (unsigned i = scratch->section_start[section]; i < scratch->section_start[section + 1]; i++)
+            rewrite_choose(scratch, section, i);
+    if (rewrite_with(scratch, NULL, true, &shorter) < 0 || shorter.len >= answer->len)
+        return false;
+    answer_assign(answer, &shorter);
+    return true;
 }
 
 void rewrite_drop_additional(struct answer *answer)

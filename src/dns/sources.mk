@@ -41,7 +41,9 @@ tests_unit_test_name_LDADD = $(dns_libs) $(CMOCKA_LIBS)
 tests_unit_test_rdata_SOURCES = tests/unit/test_rdata.c tests/unit/wire.h
 tests_unit_test_rdata_LDADD = $(dns_libs) $(CMOCKA_LIBS)
 
-check_PROGRAMS += tests/unit/test_rotate tests/unit/test_suffixes
+check_PROGRAMS += tests/unit/test_rewrite tests/unit/test_rotate tests/unit/test_suffixes
+tests_unit_test_rewrite_SOURCES = tests/unit/test_rewrite.c tests/unit/wire.h
+tests_unit_test_rewrite_LDADD = $(dns_libs) $(CMOCKA_LIBS)
 tests_unit_test_rotate_SOURCES = tests/unit/test_rotate.c tests/unit/wire.h
 tests_unit_test_rotate_LDADD = $(dns_libs) $(CMOCKA_LIBS)
 tests_unit_test_suffixes_SOURCES = tests/unit/test_suffixes.c

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include "base/bytes.h"
 #include "dns/message.h"
+#include "dns/name.h"
 
 #define QUESTION_FIXED 4  /* type, class */
 #define RECORD_FIXED   10 /* type, class, TTL, RDLENGTH */
@@ -41,6 +42,12 @@ void walk_start(struct walk *walk, struct bytes wire, uint16_t *name_at);
 /* Reads one name that ends at or before offset `end`. Pointers must lead strictly backwards, and are refused unless
  * `may_point`. False: invalid. */
 bool walk_name(struct walk *walk, size_t end, bool may_point) MUST_CHECK;
+
+/* True if the name at this offset, which was read, has labels and no pointer. */
+static inline bool walk_is_uncompressed(const struct walk *walk, size_t at)
+{
+    return walk->name_at[at] > 1 && walk->name_at[at] <= NAME_MAX_WIRE;
+}
 
 /* Reads one record and checks its data. An OPT must have the root as owner and be the only one; the caller checks
  * its options. False: malformed. */

@@ -17,6 +17,7 @@
 #include "base/errors.h"
 #include "base/mem.h"
 #include "dns/codes.h"
+#include "dns/rewrite.h"
 #include "dns/ttl.h"
 #include "lookup.h"
 #include "refresh.h"
@@ -309,6 +310,18 @@ const struct lookup_stage lookup_stages[STAGE_DONE] = {
     [STAGE_VALIDATE] = {lookup_is_validated, lookup_validate},
 };
 
+/* Few servers do not compress names. Out of memory: the response stays as it is. */
+static void lookup_compress(struct lookup *lookup)
+{
+    struct answer *original = lookup->answer, shorter;
+    if (!original->uncompressed)
+        return;
+    answer_assign(&shorter, original);
+    lookup->answer = &shorter;
+    if (!rewrite_compress(&shorter, lookup->resolver->rewrite) || !lookup_keep(lookup))
+        lookup->answer = original;
+}
+
 bool lookup_advance(struct lookup *lookup, enum stage stage)
 {
     for (; stage < STAGE_DONE; stage++) {
@@ -318,6 +331,7 @@ bool lookup_advance(struct lookup *lookup, enum stage stage)
             return true;
     }
     lookup->stage = STAGE_DONE;
+    lookup_compress(lookup);
     lookup_finish(lookup, lookup->answer);
     return false;
 }

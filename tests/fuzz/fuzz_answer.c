@@ -5,6 +5,7 @@
 #include "dns/addresses.h"
 #include "dns/codes.h"
 #include "dns/message.h"
+#include "dns/rewrite.h"
 #include "dns/synthesis.h"
 #include "fuzz.h"
 
@@ -92,6 +93,41 @@ static void walk_again(const struct answer *answer)
     free(copy);
 }
 
+static void compare_sections(ldns_pkt *one, ldns_pkt *other)
+{
+    for (int which = 1; which < 4; which++) {
+        ldns_rr_list *old = section(one, which), *new = section(other, which);
+        MUST(ldns_rr_list_rr_count(old) == ldns_rr_list_rr_count(new));
+        for (size_t i = 0; i < ldns_rr_list_rr_count(old); i++)
+            MUST(ldns_rr_compare(ldns_rr_list_rr(old, i), ldns_rr_list_rr(new, i)) == 0);
+    }
+}
+
+/* The compressed message is shorter, valid, and has the same records. */
+static void compress(const struct answer *answer)
+{
+    static struct rewrite rewrite;
+    static struct answer_scratch own_scratch;
+    struct answer shorter, again;
+    ldns_pkt *before = NULL, *after = NULL;
+    answer_assign(&shorter, answer);
+    if (!rewrite_compress(&shorter, &rewrite))
+        return;
+    MUST(shorter.len < answer->len && shorter.ttl_count == answer->ttl_count);
+    uint8_t *copy = exact_copy(shorter.wire, shorter.len);
+    MUST(message_own_answer(copy, shorter.len, &own_scratch, &again) == 0);
+    MUST(again.len == shorter.len && again.ttl_count == shorter.ttl_count && again.additional == shorter.additional);
+    MUST(memcmp(own_scratch.ttl_offsets, shorter.ttl_offsets, again.ttl_count * sizeof *again.ttl_offsets) == 0);
+    if (ldns_can_read(answer)) {
+        MUST(ldns_wire2pkt(&before, answer->wire, answer->len) == LDNS_STATUS_OK);
+        MUST(ldns_wire2pkt(&after, copy, shorter.len) == LDNS_STATUS_OK);
+        compare_sections(before, after);
+        ldns_pkt_free(before);
+        ldns_pkt_free(after);
+    }
+    free(copy);
+}
+
 static struct bytes searched; /* for addresses */
 static unsigned addresses;
 
@@ -162,6 +198,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             compare_with_ldns(&answer, data, size);
         find_addresses(&answer);
         walk_again(&answer);
+        compress(&answer);
         answer.ttl_offsets = NULL; /* of the second walk */
         synthesize(&answer);
     } else {

@@ -5,6 +5,7 @@ import re
 import struct
 import time
 
+import dns.message
 import pytest
 
 import lies
@@ -327,6 +328,20 @@ def test_records_leave_in_the_order_of_the_chain(make_daemon, server, said, give
 
     assert in_order(eventually(stale, what="a stale response"), "udp0.example") == given
     assert in_order(daemon.ask("udp0.example", tcp=True), "udp0.example") == given
+
+
+def test_names_are_compressed_if_the_server_does_not(daemon, server):
+    """As short as dnspython writes them; fresh and cached."""
+    spelled = "q>alias alias=1"
+    with server.lying(twist=lies.says(spelled, [zone.soa(300, 40)])):
+        for _ in range(2):
+            with daemon.tcp() as client:
+                client.send(wire.query("compress.example"))
+                response = client.receive()
+            parsed = dns.message.from_wire(response)
+            assert in_order(parsed, "compress.example") == spelled
+            assert len(response) == len(parsed.to_wire())
+    assert len(server.queries_for("compress.example")) == 1
 
 
 def test_records_off_the_chain_do_not_change_a_negative_response(daemon, server):
