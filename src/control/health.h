@@ -21,8 +21,8 @@ enum health_state { HEALTH_OK, HEALTH_REDUCED, HEALTH_FAILING, HEALTH_DOWN, HEAL
 /* Counters at one moment. */
 struct health_sample {
     uint64_t at_ms;
-    uint64_t queries, hits, misses, failed,
-        servfail; /* answered in all; hits and misses; by no upstream; with SERVFAIL */
+    /* Answered in all; hits and misses; with stale data; by no upstream; with SERVFAIL. */
+    uint64_t queries, hits, misses, stale, failed, servfail;
     struct reasons failures;
 };
 
@@ -43,7 +43,7 @@ struct daemon_health {
 
 /* Counts of the last minute, or since the start if that is less. */
 struct health_minute {
-    uint64_t span_ms, queries, hits, misses, failed, servfail;
+    uint64_t span_ms, queries, hits, misses, stale, failed, servfail;
     struct reasons failures;
 };
 

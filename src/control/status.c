@@ -165,6 +165,8 @@ static json_t *last_minute(const struct view *view, const struct gather_sum *sum
     put_number(object, "hits", minute.hits);
     put_number(object, "misses", minute.misses);
     put(object, "hit_ratio", ratio(minute.hits, minute.hits + minute.misses));
+    put_number(object, "stale", minute.stale);
+    put(object, "stale_ratio", ratio(minute.stale, minute.queries));
     put_number(object, "failed", minute.failed);
     put(object, "failed_ratio", ratio(minute.failed, minute.queries));
     put_number(object, "servfail", minute.servfail);

@@ -178,6 +178,8 @@ static void print_traffic(const json_t *root, FILE *out)
     if (json_is_object(minute)) {
         fprintf(out, "%s a second", table_field(minute, "queries_a_second", text));
         print_ratio(out, minute, "hit_ratio", "hits");
+        if (table_number(minute, "stale") > 0)
+            print_ratio(out, minute, "stale_ratio", "stale");
         print_ratio(out, minute, "failed_ratio", "failed");
         fputs(" in the last minute, ", out);
     }

@@ -76,6 +76,17 @@ def test_status_of_each_state(make_daemon, make_server, server):
     assert re.match(r"dotstub \S+: reduced for ", shown) and "upstream spare is unreachable" in shown
 
 
+def test_status_while_stale_data_is_served(make_daemon, server):
+    daemon = make_daemon(server, cache={"max-ttl": "1s", "min-ttl": "0s"})
+    ask_truly(daemon, "a.example")
+    assert "stale" not in ctl(daemon, "status")
+    server.refuse()
+    eventually(lambda: wire.extended_errors(daemon.ask("a.example", edns=True))[:1] == [(3, "")], what="a stale response")
+    minute = json.loads(ctl(daemon, "-j", "status", status=DOWN))["last_minute"]
+    assert minute["stale"] == 1 and 0 < minute["stale_ratio"] < 1
+    assert re.search(r"queries .* [0-9.]+ % stale", ctl(daemon, "status", status=DOWN))
+
+
 def test_status_while_queries_fail(daemon, server):
     for n in range(5):
         ask_truly(daemon, f"good{n}.example")

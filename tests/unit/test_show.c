@@ -56,7 +56,7 @@ static void status_is_ten_lines(void **state)
             show_status,
             "{\"state\": \"reduced\", \"state_s\": 120, \"why\": [\"upstream a is unreachable\"], \"version\": \"1.2\", \"pid\": 7,"
             "\"uptime_s\": 93784, \"workers\": 1, \"upstream_policy\": \"spread\", \"listen\": [\"127.0.0.1@53\", \"::1@53\"], \"queries_waiting\": 3,"
-            "\"last_minute\": {\"queries_a_second\": 12.5, \"hit_ratio\": 0.875, \"failed_ratio\": 0.001},"
+            "\"last_minute\": {\"queries_a_second\": 12.5, \"hit_ratio\": 0.875, \"stale\": 2, \"stale_ratio\": 0.05, \"failed_ratio\": 0.001},"
             "\"cache\": {\"entries\": 5, \"used_bytes\": 1048576, \"size_bytes\": 67108864}, \"log_level\": \"info\","
             "\"configuration\": {\"last_reload\": \"failed\", \"last_reload_s_ago\": 61, \"mistakes\": [\"f:1: x\"]},"
             "\"servers\": [" SERVER_A ", " SERVER_B "]}"),
@@ -65,7 +65,7 @@ static void status_is_ten_lines(void **state)
                  "encrypted to a: Connection refused, 1 min 1 s ago\n"
                  "encrypted to b: TLS1.3, certificate d?e, ");
     assert_shows(" left, pin matches\n"
-                 "queries   12.5 a second, 87.5 % hits, 0.1 % failed in the last minute, 3 waiting\n"
+                 "queries   12.5 a second, 87.5 % hits, 5.0 % stale, 0.1 % failed in the last minute, 3 waiting\n"
                  "cache     5 entries, 1.0 of 64.0 MiB\n"
                  "sessions  2 to 1 of 2 servers, 5 queries in flight; upstream policy: spread\n"
                  "listening 127.0.0.1@53, ::1@53; workers: 1; log level: info\n"
