@@ -25,7 +25,7 @@ threads, from `/proc/PID/task/*/schedstat`, divided by the number of answered qu
 
 The floors are programs that only do the input and output: `floor_udp` (recvmmsg, sendmmsg, 64 x 2 KiB), `floor_tcp`
 (an echo over libuv's streams, one write for each read), `floor_dot` (UDP in, one TLS session out, libuv and GnuTLS, one
-record and one send for each turn of the loop, no cache, no checks), `floor_tls` (an echo of TLS records, libuv and GnuTLS, one send for
+record for each message and one send for each turn of the loop, no cache, no checks), `floor_tls` (an echo of TLS records, libuv and GnuTLS, one send for
 each read).
 
 Peers are Debian's packages, each with one thread, a cache that holds what the row needs, and no validation of DNSSEC; their
