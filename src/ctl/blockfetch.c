@@ -15,12 +15,12 @@
 #include "base/errors.h"
 #include "client.h"
 
-enum { CONNECT_S = 20, SLOW_BYTES = 100, SLOW_S = 30, HOST_TEXT = 256, RESOLVE_TEXT = 2048 };
+enum { CONNECT_S = 20, SLOW_BYTES = 100, SLOW_S = 30, HOST_TEXT = 256, ADDRESSES_TEXT = 1700, RESOLVE_TEXT = 2048 };
 
 /* --- names --- */
 
 /* Appends the addresses among a reply's records. */
-static void add_addresses(char out[RESOLVE_TEXT], const char *body)
+static void add_addresses(char out[ADDRESSES_TEXT], const char *body)
 {
     json_t *root = json_loads(body, 0, NULL), *record;
     size_t i;
@@ -32,8 +32,8 @@ static void add_addresses(char out[RESOLVE_TEXT], const char *body)
         size_t len = strlen(out);
         bool is_v4 = type && data && strcmp(type, "A") == 0 && inet_pton(AF_INET, data, bytes) == 1;
         bool is_v6 = type && data && strcmp(type, "AAAA") == 0 && inet_pton(AF_INET6, data, bytes) == 1;
-        if ((is_v4 || is_v6) && len + strlen(data) + 4 < RESOLVE_TEXT)
-            snprintf(out + len, RESOLVE_TEXT - len, "%s%s%s%s", strchr(out, '#') ? "," : "#", is_v6 ? "[" : "", data,
+        if ((is_v4 || is_v6) && len + strlen(data) + 4 < ADDRESSES_TEXT)
+            snprintf(out + len, ADDRESSES_TEXT - len, "%s%s%s%s", strchr(out, '#') ? "," : "#", is_v6 ? "[" : "", data,
                      is_v6 ? "]" : "");
     }
     json_decref(root);
@@ -43,7 +43,7 @@ static void add_addresses(char out[RESOLVE_TEXT], const char *body)
 static bool resolve(struct fetch *fetch, const char *host, const char *port, char out[RESOLVE_TEXT])
 {
     static const char *const types[] = {"A", "AAAA"};
-    char addresses[RESOLVE_TEXT] = "", target[1024];
+    char addresses[ADDRESSES_TEXT] = "", target[1024];
     for (size_t i = 0; i < 2; i++) {
         struct client_reply reply;
         snprintf(target, sizeof target, "/trace");
@@ -63,7 +63,7 @@ static bool resolve(struct fetch *fetch, const char *host, const char *port, cha
     if (!addresses[0])
         snprintf(fetch->error, sizeof fetch->error, "dotstub found no address of %.100s; see dotstubctl trace", host);
     else
-        snprintf(out, RESOLVE_TEXT, "%.255s:%.5s:%.1700s", host, port, addresses + 1);
+        snprintf(out, RESOLVE_TEXT, "%.255s:%.5s:%s", host, port, addresses + 1);
     return addresses[0] != '\0';
 }
 

@@ -324,8 +324,8 @@ def lists(certs, cleanup):
 @pytest.fixture
 def make_fetching(make_daemon, server, certs, public_path, lists):
     """A daemon with the list `ads` of the https server, whose name it has from another block list."""
-    def make(path="/ads.txt", name="dns.google", control=None, **block):
-        (public_path / "names").write_text(f"{name} A 127.0.0.1\n")
+    def make(path="/ads.txt", name="dns.google", control=None, more=(), **block):
+        (public_path / "names").write_text("".join(f"{name} {data}\n" for data in ("A 127.0.0.1", *more)))
         (public_path / "state").mkdir()
         daemon = make_daemon(server, control=control or {}, block={
             "lists": [{"file": str(public_path / "names"), "format": "rpz"}, {"name": "ads", "url": f"https://{name}:{lists.port}{path}"}],
@@ -403,6 +403,14 @@ def test_update_trusts_only_its_authorities(make_fetching, lists, certs):
     lists.content["/ads.txt"] = names(10)
     done = daemon.update()
     assert done.returncode == 1 and "certificate" in done.stderr.lower() and not lists.asked
+
+
+def test_update_from_a_name_with_many_addresses(make_fetching, lists):
+    """More than fit the list for libcurl."""
+    daemon = make_fetching(more=[f"AAAA 2001:db8:1111:2222:3333:4444:5555:{number:x}" for number in range(0x6000, 0x6040)])
+    lists.content["/ads.txt"] = names(3)
+    done = daemon.update()
+    assert (done.stdout, done.stderr) == ("ads: 3 names\n", "")
 
 
 def test_update_resolves_through_the_daemon(make_fetching, lists, server):
