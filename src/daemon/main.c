@@ -187,7 +187,10 @@ int main(int argc, char **argv)
         return EXIT_CONFIGURATION;
     if (trusts_load(&setup.trusts, setup.config, !strict, stderr) < 0)
         return EXIT_CONFIGURATION;
-    if (step_set_new(&setup.steps, daemon_steps, setup.config, stderr) < 0)
+    privileges_lower(command.user);
+    int stepped = step_set_new(&setup.steps, daemon_steps, setup.config, stderr);
+    privileges_return();
+    if (stepped < 0)
         return EXIT_CONFIGURATION;
     int identified = identity_load(&setup.identity, setup.config, stderr);
     if (identified < 0 && strict)

@@ -2,6 +2,7 @@
 #include "privileges.h"
 #include <cap-ng.h>
 #include <errno.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 #include "base/errors.h"
 #include "base/log.h"
+#include "base/mem.h"
 
 static const struct passwd *find_user(const char *user)
 {
@@ -60,6 +62,45 @@ void privileges_raise(void)
     if (found && capng_apply(CAPNG_SELECT_CAPS) != 0)
         log_warning("daemon", "cannot use the file capabilities of the program, so binding a port below 1024 may fail");
 }
+
+/* --- the rights of the user for a time --- */
+
+static struct {
+    bool now;
+    gid_t gid, *groups;
+    int group_count;
+} lowered;
+
+void privileges_lower(const char *user)
+{
+    const struct passwd *entry = geteuid() == 0 ? getpwnam(user ? user : PRIVILEGES_DEFAULT_USER) : NULL;
+    int count = entry ? getgroups(0, NULL) : -1;
+    gid_t *groups = count >= 0 ? mem_zalloc((size_t)count + 1, sizeof *groups) : NULL;
+    if (!groups || (count = getgroups(count, groups)) < 0) {
+        mem_free(groups);
+        return;
+    }
+    lowered.gid = getegid();
+    lowered.groups = groups;
+    lowered.group_count = count;
+    lowered.now = true;
+    if (setgroups(0, NULL) < 0 || setegid(entry->pw_gid) < 0 || seteuid(entry->pw_uid) < 0)
+        privileges_return();
+}
+
+/* Root's effective capabilities come back with its user. */
+void privileges_return(void)
+{
+    if (!lowered.now)
+        return;
+    if (seteuid(0) < 0 || setegid(lowered.gid) < 0)
+        log_error("daemon", "cannot become root again: %s", error_text(-errno));
+    (void)!setgroups((size_t)lowered.group_count, lowered.groups);
+    mem_free(lowered.groups);
+    lowered.now = false;
+}
+
+/* --- capabilities --- */
 
 /* SO_MARK needs CAP_NET_ADMIN, or since Linux 5.17 CAP_NET_RAW. */
 static bool kernel_marks_with_raw(void)

@@ -13,6 +13,10 @@
 
 /* Makes effective the permitted capabilities that opening and marking sockets needs. Call it first. */
 void privileges_raise(void);
+/* Started as root: between these two, files are read with the rights of `user` (NULL: the default), who may have
+ * written them, or linked them to others. Nothing happens if there is no such user, with whom the start fails anyway. */
+void privileges_lower(const char *user);
+void privileges_return(void);
 /* Capabilities that the process keeps if it has them. */
 enum {
     KEEP_BIND = 1, /* opens ports below 1024: for addresses that come later */

@@ -274,6 +274,19 @@ def test_a_name_is_unblocked_for_some_time(make_blocking):
         assert "must be a time" in ctl(daemon, "unblock", "x.example", wrong, status=64) or wrong.startswith("-")
 
 
+def test_a_start_as_root_reads_lists_as_the_user(make_daemon, server, public_path):
+    """The directory is the user's, who could link a list to a file that only root may read."""
+    secret, directory = public_path / "secret", public_path / "state"
+    secret.write_text("secret.example\n")
+    secret.chmod(0o600)
+    directory.mkdir()
+    os.chown(directory, pwd.getpwnam(USER).pw_uid, -1)
+    (directory / "ads").symlink_to(secret)
+    daemon = make_daemon(server, block={"lists": [{"name": "ads", "url": "https://lists.example/ads"}], "directory": str(directory)})
+    assert daemon.ask("secret.example").rcode() == 0
+    assert daemon.matching("block list ads: .*Permission denied")
+
+
 # dotstubctl block update.
 
 class ListServer:
