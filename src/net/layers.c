@@ -3,21 +3,19 @@
  *
  * Invariants:
  *   - a TLS record holds no more than one unit of the framing. Some servers read only the first message of a record;
- *   - `turn` of a server is active while connections wait for their handshake. Input that arrives for a handshake is
- *     kept until then, at most HANDSHAKE_INPUT bytes. */
+ *   - `turn` of a server is active while connections wait for their handshake. Such a connection is not read: the input
+ *     of one read is kept, and the rest, with a FIN, stays in the kernel until its turn. */
 #include "stream_private.h"
 
 #include <assert.h>
 #include <errno.h>
-#include "base/errors.h"
 #include "base/mem.h"
 #include "net/stream.h"
 #include "net/tls.h"
 #include "net/tls_server.h"
 
 enum {
-    HANDSHAKE_INPUT = 65536 + LOOP_SCRATCH, /* bytes: more than a handshake may have */
-    TURN_NS = 500 * 1000,                   /* after this time no other handshake is continued in the same turn */
+    TURN_NS = 500 * 1000, /* after this time no other handshake is continued in the same turn */
 };
 
 /* --- plain --- */
@@ -159,7 +157,7 @@ static int server_start(struct stream *stream, const void *config)
     return status;
 }
 
-/* Continues the handshake with all input that has arrived. */
+/* Continues the handshake with the input that was read. */
 static void take_kept(struct stream *stream)
 {
     struct tls_layer *layer = stream->layer_state;
@@ -167,7 +165,9 @@ static void take_kept(struct stream *stream)
     layer->input = (struct buffer){.data = NULL};
     layer_take(stream, input.data + input.start, input.len);
     buffer_free(&input);
-    stream_work_at_turn_end(stream);
+    if (stream->state == STREAM_HANDSHAKE)
+        stream_start_reading(stream);
+    stream_work_at_turn_end(stream); /* of an open stream it reads on, too */
 }
 
 static void server_turn(uv_idle_t *turn)
@@ -192,15 +192,15 @@ static void server_take(struct stream *stream, uint8_t *data, size_t len)
         layer_take(stream, data, len);
         return;
     }
-    int status = layer->input.len + len > HANDSHAKE_INPUT ? ERROR_TLS_SIZE : buffer_append(&layer->input, data, len);
+    assert(!list_linked(&layer->waiting));
+    int status = buffer_append(&layer->input, data, len);
     if (status < 0) {
         stream_fail(stream, status);
         return;
     }
-    struct tls_handshakes *server = layer->server;
-    if (!list_linked(&layer->waiting))
-        list_push_back(&server->waiting, &layer->waiting);
-    uv_idle_start(&server->turn, server_turn);
+    stream_stop_reading(stream);
+    list_push_back(&layer->server->waiting, &layer->waiting);
+    uv_idle_start(&layer->server->turn, server_turn);
 }
 
 const struct byte_layer byte_layer_tls_server = {

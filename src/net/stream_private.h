@@ -28,6 +28,7 @@ void stream_take_clear(struct stream *stream, uint8_t *data, size_t len);
 void stream_take_end(struct stream *stream, bool clean);
 /* stream_read.c */
 void stream_start_reading(struct stream *stream);
+void stream_stop_reading(struct stream *stream);
 /* stream_read.c: delivers the messages buffered during a pause and continues to read, unless paused again. */
 void stream_go_on_reading(struct stream *stream);
 

@@ -14,6 +14,9 @@
 #include "base/errors.h"
 #include "stream_private.h"
 
+/* The most bytes of one read before the stream is open, which a layer may have to keep. */
+#define FIRST_READ 8192
+
 static bool may_deliver(const struct stream *stream)
 {
     return stream->state == STREAM_OPEN && !stream->paused;
@@ -108,7 +111,7 @@ void stream_take_end(struct stream *stream, bool clean)
 {
     stream->ended = true;
     stream->clean_end = clean;
-    uv_read_stop((uv_stream_t *)&stream->tcp);
+    stream_stop_reading(stream);
     if (may_deliver(stream))
         tell_end(stream);
 }
@@ -119,7 +122,7 @@ static void on_room_wanted(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
     struct stream *stream = container_of((uv_tcp_t *)handle, struct stream, tcp);
     (void)suggested;
-    *out = uv_buf_init((char *)stream->loop->read_scratch, LOOP_SCRATCH);
+    *out = uv_buf_init((char *)stream->loop->read_scratch, stream->state == STREAM_OPEN ? LOOP_SCRATCH : FIRST_READ);
 }
 
 static void acknowledge(struct stream *stream)
@@ -197,6 +200,11 @@ void stream_start_reading(struct stream *stream)
         stream_fail(stream, status);
 }
 
+void stream_stop_reading(struct stream *stream)
+{
+    uv_read_stop((uv_stream_t *)&stream->tcp);
+}
+
 void stream_go_on_reading(struct stream *stream)
 {
     deliver_kept(stream);
@@ -213,7 +221,7 @@ void stream_pause(struct stream *stream)
     if (stream->state != STREAM_OPEN)
         return;
     stream->paused = true;
-    uv_read_stop((uv_stream_t *)&stream->tcp);
+    stream_stop_reading(stream);
 }
 
 void stream_resume(struct stream *stream)

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Daemons with encrypted listeners, and a client of DNS over TLS."""
+"""Daemons with encrypted listeners, and clients of DNS over TLS."""
+import contextlib
 import re
 import shutil
+import socket
 import ssl
 
 from clients import TcpClient
 from daemon import Daemon
 from dotserver import DotServer
 from http2client import PREFACE, SETTINGS, HttpsClient, frame
-from processes import free_port
+from processes import PATIENCE, free_port
 from test_control import control
 
 PADDING, KEEPALIVE = 12, 11
@@ -54,6 +56,37 @@ class TlsClient(TcpClient):
 
     def certificate(self):
         return self.socket.getpeercert(binary_form=True)
+
+
+class ManualTlsClient:
+    """A client whose ciphertext the test sends when it likes: `ready` returns what has to be sent next."""
+
+    def __init__(self, port):
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = unverified().wrap_bio(self.incoming, self.outgoing, server_hostname="dns.lan")
+        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
+
+    def ready(self):
+        return self.outgoing.read()
+
+    def shake_hands(self):
+        """Returns when only the last flight of this side is left to be sent."""
+        while True:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                self.tls.do_handshake()
+                return
+            self.socket.sendall(self.ready())
+            self.incoming.write(self.socket.recv(65536))
+
+    def read_all(self):
+        """All clear bytes that the server sends until it ends the connection."""
+        out = b""
+        while data := self.socket.recv(65536):
+            self.incoming.write(data)
+            with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+                while clear := self.tls.read(65536):
+                    out += clear
+        return out
 
 
 class Listener:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Clients that misuse TLS and HTTP/2, while others are served: hits over UDP come in time, none is lost, and memory is bounded."""
 import contextlib
+import signal
 import socket
 import threading
 
@@ -10,7 +11,7 @@ import wire
 from clients import Load
 from daemon import FLAVOUR, SLACK
 from http2client import CONTINUATION, DATA, HEADERS, PING, PREFACE, PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, fields, frame, request_fields
-from listening import Service, hello, unverified
+from listening import ManualTlsClient, Service, hello, unverified
 from processes import PATIENCE, eventually
 
 MIB = 1024
@@ -332,6 +333,61 @@ def test_many_handshakes_at_once_do_not_hold_up_udp(service):
         assert client.ask("a.example").rcode() == 0
         for one in opened:
             assert one.recv(5), "no server hello"
+
+
+@contextlib.contextmanager
+def stopped(service):
+    """The daemon gets all that is sent in this block at once, at its end."""
+    service.daemon.signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        service.daemon.signal(signal.SIGCONT)
+
+
+def opened(service, stack, count):
+    """Connections to listen-tls that the daemon has accepted, 60 of each network."""
+    eventually(lambda: service.clients() == 0, what="the end of the clients of another test")
+    made = [stack.enter_context(socket.create_connection(("127.0.0.1", service.tls), PATIENCE, (f"127.0.{10 + number // 60}.1", 0)))
+            for number in range(count)]
+    eventually(lambda: service.clients() == count, what="connections")
+    return made
+
+
+def test_a_half_close_behind_a_handshake_that_waits(service):
+    """The end of a handshake, a query and a FIN arrive together behind the client hellos of 60 connections."""
+    service.daemon.ask("a.example")
+    with contextlib.ExitStack() as stack:
+        others = opened(service, stack, 60)
+        client = ManualTlsClient(service.tls)
+        stack.callback(client.socket.close)
+        client.shake_hands()
+        client.tls.write(wire.frame(wire.query("a.example", id=77)))
+        with stopped(service):
+            for one in others:
+                one.sendall(hello())
+            client.socket.sendall(client.ready())
+            client.socket.shutdown(socket.SHUT_WR)
+        response = wire.parse(client.read_all()[2:])
+    assert response.id == 77 and response.answer
+
+
+def test_handshakes_hold_little_input(service):
+    """480 clients of 8 networks send 100 KB at once behind a client hello."""
+    service.daemon.ask("a.example")
+    with contextlib.ExitStack() as stack:
+        clients = opened(service, stack, 480)
+        forget_peak(service.daemon)
+        before, data = service.daemon.resident_kb(), hello() + (b"\x17\x03\x03\x40\0" + bytes(16384)) * 6
+        with stopped(service):
+            for one in clients:
+                one.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    one.send(data)
+        eventually(lambda: service.clients() == 0, what="the end of the connections")
+    grown = peak_kb(service.daemon) - before
+    print(f"{grown} KiB")
+    assert FLAVOUR != "plain" or grown <= 32 * MIB, f"{grown} KiB more"
 
 
 @pytest.mark.alone
