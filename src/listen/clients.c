@@ -11,8 +11,8 @@
  *     network a NETWORK_PART of that, no response is built for them: the query waits in `deferred`, or its message
  *     in the stream, and the client in `hungry`;
  *   - all clients together hold at most HELD_MAX bytes at the end of a turn: clients that have made no progress for
- *     the longest time are reset first. Not counted is the input of handshakes, which net/layers bounds for each of
- *     the HANDSHAKES_MAX;
+ *     the longest time are reset first. Not counted is the input of handshakes, which net/layers and net/tls bound for
+ *     each of the HANDSHAKES_MAX;
  *   - when all places are taken, make_place chooses the client to evict for a new one;
  *   - a listener without a free place for a new client pauses (libuv then accepts no others) until a place is free;
  *   - client_end drops the waiting queries of a client before the client is freed, so no response can come for it;

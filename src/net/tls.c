@@ -26,9 +26,6 @@
 #define TICKET_LIFETIME_UNKNOWN_S (2 * 3600u)
 /* The number of tickets that one session may store: a limit for servers that keep sending tickets. */
 #define TICKETS_A_SESSION (2 * TLS_TICKETS)
-/* The most bytes of a Certificate message, from a peer that is not verified yet. Chains of public servers take 3 to
- * 6 KiB. */
-#define CERTIFICATE_MAX 16384
 /* The most ASN.1 elements in a Certificate message. A chain of a public server has 200 to 500. GnuTLS needs up to 4 us
  * for each one whenever it parses a certificate, which it does about eight times. */
 #define CERTIFICATE_ELEMENTS_MAX 1000

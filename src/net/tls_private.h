@@ -73,8 +73,13 @@ struct tls {
 };
 
 #define TLS_CHAIN_MAX 16 /* certificates; the library refuses longer chains */
-/* The most bytes of a handshake, from a peer that is not verified yet. */
-#define HANDSHAKE_MAX 65536
+/* The most bytes of a handshake, from a peer that is not verified yet. The library keeps an incomplete message, so
+ * clients, of which many may shake hands at a time, have less: a hello with a ticket and post-quantum keys takes 3 KiB. */
+#define HANDSHAKE_MAX        65536
+#define HANDSHAKE_CLIENT_MAX 16384 /* of a client, beside its Certificate message */
+/* The most bytes of a Certificate message, from a peer that is not verified yet. Chains of public servers take 3 to
+ * 6 KiB. */
+#define CERTIFICATE_MAX 16384
 
 /* tls.c: makes the library's session over byte buffers; `flags`: GNUTLS_CLIENT or GNUTLS_SERVER. 0 or the library's
  * error. */

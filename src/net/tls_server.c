@@ -282,6 +282,7 @@ static int set_up_server(struct tls *tls, const char *const *alpn, struct buffer
     int result = tls_begin(tls, GNUTLS_SERVER, output);
     if (result < 0)
         return result;
+    tls->handshake_left = HANDSHAKE_CLIENT_MAX + (identity->needs_client ? CERTIFICATE_MAX : 0);
     gnutls_handshake_set_hook_function(tls->session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_BOTH, on_client_message);
     gnutls_db_set_cache_expiration(tls->session, TICKET_LIFE_S);
     if ((result = gnutls_priority_set(tls->session, identity->priority)) < 0)

@@ -372,13 +372,20 @@ def test_a_half_close_behind_a_handshake_that_waits(service):
     assert response.id == 77 and response.answer
 
 
-def test_handshakes_hold_little_input(service):
-    """480 clients of 8 networks send 100 KB at once behind a client hello."""
+def long_hello():
+    """A client hello of nearly 60 KiB, without its end."""
+    message = b"\x01\x00\xea\x60\x03\x03" + bytes(59000)
+    return b"".join(b"\x16\x03\x01" + len(part).to_bytes(2, "big") + part for part in (message[at:at + 16000] for at in range(0, len(message), 16000)))
+
+
+@pytest.mark.parametrize("sent", [lambda: hello() + (b"\x17\x03\x03\x40\0" + bytes(16384)) * 6, long_hello], ids=["behind it", "within it"])
+def test_handshakes_hold_little_input(service, sent):
+    """480 clients of 8 networks send 100 KB at once with a client hello, or 60 KB of one."""
     service.daemon.ask("a.example")
     with contextlib.ExitStack() as stack:
         clients = opened(service, stack, 480)
         forget_peak(service.daemon)
-        before, data = service.daemon.resident_kb(), hello() + (b"\x17\x03\x03\x40\0" + bytes(16384)) * 6
+        before, data = service.daemon.resident_kb(), sent()
         with stopped(service):
             for one in clients:
                 one.setblocking(False)
