@@ -25,6 +25,7 @@
     X(https_failed, "responses of upstreams over HTTPS that were no usable DNS message")                               \
     X(fallbacks, "upstreams whose queries went over to HTTPS because DNS over TLS did not work")                       \
     X(http_refused, "connections to listen-http that did not come from http-proxies")                                  \
+    X(https_stuck, "streams of HTTPS clients reset because they made no progress")                                     \
     X(tcp_stalled, "TCP clients reset because they made no progress")                                                  \
     X(tls_handshakes, "TLS handshakes of clients")                                                                     \
     X(tls_resumed, "TLS handshakes of clients that resumed a session")                                                 \

@@ -35,6 +35,7 @@ enum {
     HTTP2_CONTROL = 400,        /* frames that carry no part of a body, at once, */
     HTTP2_CONTROL_RATE = 10,    /* more of them for each second, */
     HTTP2_CONTROL_EXCHANGE = 8, /* and for each exchange that was completed */
+    HTTP2_STUCK_MS = 5000,      /* a stream that waits for the client ends if no byte of it moves for this time */
 };
 
 enum http2_side { HTTP2_CLIENT, HTTP2_SERVER };
@@ -64,6 +65,8 @@ struct http2_exchange {
 
     /* Private to net/http2. */
     size_t headers, path_cap, body_cap, out_len, out_sent;
+    size_t moved; /* as of moved_ms */
+    uint64_t moved_ms;
     uint8_t *out;
     bool whole, answered, cancelled;
 };
@@ -111,6 +114,11 @@ struct http2_request {
 int http2_request(struct http2 *http2, struct http2_exchange **out, const struct http2_request *request) MUST_CHECK;
 /* Resets the stream; `ended` follows in the next http2_send. */
 void http2_cancel(struct http2_exchange *exchange);
+
+/* Server: resets the streams that have waited for HTTP2_STUCK_MS for the client: for the rest of a request, for room in
+ * the client's window, or for the end of a request that was refused early. Call it before http2_send; it looks once a
+ * second. The number of streams reset. */
+unsigned http2_reset_stuck(struct http2 *http2, uint64_t now_ms);
 
 /* The requests received until now are the last ones; the peer is told (GOAWAY). */
 void http2_drain(struct http2 *http2);

@@ -196,7 +196,11 @@ static void send_text(struct client *client, const char *text)
 static int https_send(struct client *client)
 {
     struct http2 *http2 = http2_of(client);
-    return http2 ? http2_send(http2, client_stream(client), OUTPUT_AT_ONCE) : 0;
+    const struct resolver *resolver = client_resolver(client);
+    if (!http2)
+        return 0;
+    counter_add(resolver->counters, COUNTER_https_stuck, http2_reset_stuck(http2, loop_now(resolver->loop)));
+    return http2_send(http2, client_stream(client), OUTPUT_AT_ONCE);
 }
 
 static int https_receive(struct client *client, const uint8_t *data, size_t len)

@@ -481,6 +481,37 @@ void http2_cancel(struct http2_exchange *exchange)
                                     !http2->is_server ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
 }
 
+/* True if an exchange that waits for its peer has not moved for HTTP2_STUCK_MS. One whose response is being looked up
+ * waits for nobody. */
+static bool is_stuck(struct http2_exchange *exchange, uint64_t now_ms)
+{
+    size_t moved = exchange->headers + exchange->len + exchange->out_sent;
+    bool waits = !exchange->cancelled && (!exchange->whole || exchange->answered);
+    if (!waits || exchange->moved_ms == 0 || exchange->moved != moved) {
+        exchange->moved = moved;
+        exchange->moved_ms = waits ? now_ms : 0;
+        return false;
+    }
+    return now_ms - exchange->moved_ms >= HTTP2_STUCK_MS;
+}
+
+unsigned http2_reset_stuck(struct http2 *http2, uint64_t now_ms)
+{
+    enum { INTERVAL_MS = 1000 };
+    unsigned reset = 0;
+    if (http2->error || now_ms - http2->looked_ms < INTERVAL_MS)
+        return 0;
+    http2->looked_ms = now_ms;
+    list_for_each(link, &http2->exchanges) {
+        struct http2_exchange *exchange = container_of(link, struct http2_exchange, link);
+        if (!is_stuck(exchange, now_ms))
+            continue;
+        http2_cancel(exchange);
+        reset++;
+    }
+    return reset;
+}
+
 void http2_drain(struct http2 *http2)
 {
     if (http2->draining || http2->error)

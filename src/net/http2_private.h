@@ -21,6 +21,7 @@ struct http2 {
     uint64_t progress;
     unsigned control;       /* frames without a body that the peer may still send */
     uint64_t refilled_ms;   /* when `control` was last raised; 0: not yet */
+    uint64_t looked_ms;     /* for exchanges that are stuck */
     unsigned continuations; /* CONTINUATION frames in a row */
     unsigned preface;       /* server: bytes of the client's preface that have arrived */
     int error;              /* why the connection must end; 0: it need not */

@@ -404,6 +404,28 @@ def test_unfinished_requests_end_after_five_seconds_without_progress(service):
             client.close()
 
 
+def test_streams_that_wait_for_the_client_end_beside_others_that_work(service):
+    """Half of them have a window of 0, the other half an unfinished request. All the time other streams of the connection are used, so
+    that the connection itself makes progress."""
+    before = service.counter("https_stuck")
+    with service.client(tls=False, window=0) as client:
+        stuck = [client.request(wire.query("a.example", id=0)) for _ in range(40)]
+        for number in range(40):
+            stuck.append(client.h2.get_next_available_stream_id())
+            client.h2.send_headers(stuck[-1], [(":method", "POST"), (":scheme", "https"), (":authority", "dns.lan"), (":path", "/dns-query"),
+                                               ("content-type", MESSAGE)])
+        client.flush()
+
+        def work():
+            stream = client.request(wire.query("b.example", id=0))
+            client.h2.increment_flow_control_window(1000, stream)
+            client.flush()
+            assert wire.parse(client.response(stream).body).answer
+            return set(stuck) <= set(client.resets)
+        eventually(work, timeout=9 * SLACK, what="the end of the streams that wait")
+    assert service.counter("https_stuck") == before + 80
+
+
 def test_a_half_closed_connection_gets_its_responses(service):
     service.server.delay = 0.2
     with service.client(tls=False) as client:
