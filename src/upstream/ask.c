@@ -6,7 +6,7 @@
  *   - each attempt that ends gets one entry in the history, except the one that brings the response; the history
  *     and the other live attempt determine what the next attempt avoids;
  *   - the budget limits hedges to 8 in a hundred lookups, except those for queries that a server dropped or that
- *     are on a silent session.
+ *     are on a silent session; and retries after a failure that another upstream did not answer better.
  */
 #include <assert.h>
 #include <errno.h>
@@ -397,6 +397,12 @@ static void budget_pay_hedge(struct group *group)
         group->hedge_debt += HEDGE_COST;
 }
 
+/* A retry that was paid brought an answer: only retries of names that fail everywhere need a limit. */
+static void budget_return_hedge(struct group *group)
+{
+    group->hedge_debt -= group->hedge_debt < HEDGE_COST ? group->hedge_debt : HEDGE_COST;
+}
+
 /* Within the budget if the server answers other queries, or to find out whether it does. Regardless of the budget
  * if the server dropped the attempt: many others were dropped with it, or queries sent much later were answered. */
 static bool ask_may_hedge(struct ask *ask)
@@ -574,8 +580,10 @@ static void ask_compare(struct ask *ask, struct attempt *attempt, const struct a
 {
     struct attempt *other = attempt == &ask->attempts[0] ? &ask->attempts[1] : &ask->attempts[0];
     const struct past_attempt *failure = ask_latest(ask, OUTCOME_BIT(OUTCOME_FAILURE));
-    if (failure && failure->server->entry != attempt->server->entry && answer_is_conclusive(answer))
+    if (failure && failure->server->entry != attempt->server->entry && answer_is_conclusive(answer)) {
         upstream_deprioritize(failure->server);
+        budget_return_hedge(ask->group);
+    }
     if (ask_was_hedge(ask, attempt))
         counter_add(ask->group->counters, COUNTER_hedges_won, 1);
     /* A session that got the query later need not be silent: the name is slow. */

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Misbehaving upstream servers: each lie has no effect on the client, or a SERVFAIL with the reason."""
+import itertools
 import signal
 import time
 
@@ -557,6 +558,19 @@ def test_another_upstream_gets_a_refused_query(make_daemon, make_server, code):
     for name in ("a.example", "b.example"):
         ask_truly(daemon, name)
     assert second.queries_for("a.example")
+
+
+def test_another_upstream_answers_all_that_one_sometimes_fails(make_daemon, make_server):
+    """The first responds SERVFAIL to every third name: too seldom to be deprioritized, too often for the budget of hedges."""
+    first, second = make_server(), make_server(address="127.0.0.2")
+    second.delay = 0.01
+    daemon = make_daemon(first.upstream(name="one"), second.upstream(name="two"))
+    ask_truly(daemon, "before.example")
+    numbers = itertools.count()
+    first.twist = lambda query, truth: lies.rcode(2)(query, truth) if next(numbers) % 3 == 0 else [truth]
+    for number in range(120):
+        ask_truly(daemon, f"n{number}.example")
+    assert len(second.queries) >= 30
 
 
 @pytest.mark.parametrize("twist", [lies.understands_nothing, lies.bare_formerr, lies.rcode(1)])
