@@ -265,6 +265,15 @@ uint64_t attempt_lost_ms(const struct attempt *attempt)
     return loss ? attempt->ask->begun_ms + loss->ended : 0;
 }
 
+enum outcome attempt_refused(const struct attempt *attempt, int error)
+{
+    const struct ask *ask = attempt->ask;
+    for (unsigned i = 0; ask && i < ask->past_count; i++)
+        if (ask->past[i].server == attempt->server && ask->past[i].status == error)
+            return OUTCOME_UNUSABLE;
+    return OUTCOME_LOST_EXPLAINED;
+}
+
 /* Whether the next attempt is sent without EDNS: the server of the latest one did not support it. */
 static bool ask_without_edns(const struct ask *ask)
 {

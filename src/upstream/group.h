@@ -335,6 +335,9 @@ bool attempt_goes_anywhere(const struct attempt *attempt);
 uint64_t attempt_needs_life_since(const struct attempt *attempt, uint64_t now_ms);
 /* When a session of the same ask was lost last; 0: never. */
 uint64_t attempt_lost_ms(const struct attempt *attempt);
+/* The outcome of an attempt that its server refused with this error, without processing it: the same server may get the
+ * query once more. */
+enum outcome attempt_refused(const struct attempt *attempt, int error);
 void ask_look_due(struct timeout *timeout);
 /* The session of this attempt is silent or suspect. The attempt stays on it. */
 void ask_session_silent(struct attempt *attempt);

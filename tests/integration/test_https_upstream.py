@@ -106,6 +106,27 @@ def test_goaway_loses_no_query(daemon, doh):
             assert sorted(client.receive_all(20)) == list(range(20))
 
 
+REFUSED_STREAM = 7
+
+
+@pytest.mark.parametrize("lie", [dict(goaway="refuse"), dict(reset=REFUSED_STREAM)], ids=["GOAWAY", "REFUSED_STREAM"])
+@pytest.mark.parametrize("used", [False, True], ids=["at first", "later"])
+def test_a_server_that_refuses_all_requests(make_daemon, doh, server, lie, used):
+    """It gets each query twice at most, and another upstream answers; alone it is not flooded, and is used again when it takes requests."""
+    daemon = make_daemon(doh.upstream(), server.upstream(name="other"))
+    if used:
+        assert daemon.ask("a.example").rcode() == 0 and doh.requests
+    with doh.lying(**lie):
+        for number in range(10):
+            assert daemon.ask(f"n{number}.example").rcode() == 0
+            assert sum(f"n{number}".encode() in body for _, body in doh.requests) <= 2
+        server.refuse()
+        for number in range(10):
+            daemon.ask(f"alone{number}.example")
+            assert sum(f"alone{number}".encode() in body for _, body in doh.requests) <= 3
+    eventually(lambda: daemon.ask(f"again{time.monotonic()}.example").rcode() == 0, what="answers again")
+
+
 def test_the_limit_of_streams_is_obeyed(make_daemon, doh):
     doh.streams, doh.delay = 5, 0.02
     daemon = make_daemon(doh)

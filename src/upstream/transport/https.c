@@ -157,14 +157,27 @@ static void take_response(struct http2_exchange *exchange)
     }
 }
 
-/* The stream ended without a response. A refused request was not processed. */
+/* A request was refused. A session that takes no other one ends; if it has not responded at all, the server has
+ * failed. */
+static void note_refusal(struct session *session, const struct http2 *http2)
+{
+    if (session->used == 0)
+        session_close(session, ERROR_HTTP_REFUSED);
+    else if (http2_is_draining(http2))
+        session_retire(session);
+}
+
+/* The stream ended without a response. */
 static void exchange_ended(struct http2_exchange *exchange, int error)
 {
     struct session *session = http2_owner(exchange->http2);
     struct attempt *attempt = release(session, exchange);
     if (!attempt)
         return;
-    attempt_finish(attempt, error == ERROR_HTTP_REFUSED ? OUTCOME_LOST_EXPLAINED : OUTCOME_UNUSABLE,
+    bool refused = error == ERROR_HTTP_REFUSED;
+    if (refused)
+        note_refusal(session, exchange->http2);
+    attempt_finish(attempt, refused ? attempt_refused(attempt, error) : OUTCOME_UNUSABLE,
                    error < 0 ? error : ERROR_HTTP_RESET, NULL);
     session_relieved(session);
 }
