@@ -192,15 +192,15 @@ const struct attempt *attempt_beside(const struct attempt *attempt)
     return NULL;
 }
 
-/* An upstream that fails or cannot parse the query does so at each of its addresses; other outcomes may concern one
- * server only. */
+/* An upstream that fails or cannot parse the query does so at each of its addresses (servers_agree); other outcomes may
+ * concern one server only. */
 static bool past_rules_out(const struct past_attempt *past, const struct server *server, bool is_latest_loss)
 {
     switch (past->outcome) {
     case OUTCOME_FAILURE:
     case OUTCOME_FORMERR:
     case OUTCOME_BOGUS:
-        return past->server && past->server->entry == server->entry;
+        return past->server && servers_agree(past->server, server);
     case OUTCOME_UNUSABLE:
     case OUTCOME_GIVEN_UP:
         return past->server == server;
@@ -589,7 +589,7 @@ static void ask_compare(struct ask *ask, struct attempt *attempt, const struct a
 {
     struct attempt *other = attempt == &ask->attempts[0] ? &ask->attempts[1] : &ask->attempts[0];
     const struct past_attempt *failure = ask_latest(ask, OUTCOME_BIT(OUTCOME_FAILURE));
-    if (failure && failure->server->entry != attempt->server->entry && answer_is_conclusive(answer)) {
+    if (failure && !servers_agree(failure->server, attempt->server) && answer_is_conclusive(answer)) {
         upstream_deprioritize(failure->server);
         budget_return_hedge(ask->group);
     }

@@ -104,6 +104,13 @@ struct server {
     struct notes notes;
 };
 
+/* True if both give the same response: addresses of one upstream, but for those of plain routes, which are servers of
+ * their own. */
+static inline bool servers_agree(const struct server *a, const struct server *b)
+{
+    return a == b || (a->entry == b->entry && a->entry->plain_zone_count == 0);
+}
+
 struct group_plan {
     struct list_link in_group;
     struct group *group; /* set when the plan is applied */
@@ -359,7 +366,7 @@ void attempt_wait(struct group *group, struct attempt *attempt);
 /* If the machine was suspended, all sessions count as lost. */
 void group_notice_sleep(struct group *group);
 
-/* True if another upstream than this server's could take the query. */
+/* True if another upstream than this server's, or another server of a plain route, could take the query. */
 bool upstream_has_other(const struct group *group, const struct server *server);
 /* Another attempt was answered first: ends this one without `done`. If its session has received nothing since, the
  * session is suspect: no new attempt goes to it, and if it stays silent it ends with ERROR_SILENT. */

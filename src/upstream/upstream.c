@@ -105,7 +105,7 @@ const char *upstream_name(const struct server *server)
 bool upstream_has_other(const struct group *group, const struct server *server)
 {
     for (size_t i = 0; i < group->server_count; i++)
-        if (!server || group->servers[i]->entry != server->entry)
+        if (!server || !servers_agree(group->servers[i], server))
             return true;
     return false;
 }

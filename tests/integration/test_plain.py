@@ -181,6 +181,21 @@ def test_the_next_server_is_asked_when_one_is_silent_or_gone(make_daemon, server
     ask_truly(daemon, "gone.corp.example")
 
 
+@pytest.mark.parametrize("rcode", ["SERVFAIL", "REFUSED", "FORMERR", "NOTIMP"])
+def test_the_next_server_is_asked_when_one_fails(make_daemon, server, make_plain, rcode):
+    """The servers of a route are machines of their own: what one cannot answer another may."""
+    failing, good = make_plain(), make_plain()
+    daemon = make_daemon(server, workers=1, forward=[{**ROUTE, "to": [failing.to, good.to]}])
+    ask_truly(daemon, "before.corp.example")
+    with failing.lying(twist=lies.rcode(dns.rcode.from_text(rcode))):
+        for number in range(40):
+            ask_truly(daemon, f"n{number}.corp.example")
+        assert len(good.queries) >= 40
+        with good.lying(twist=lies.rcode(dns.rcode.from_text("REFUSED"))):
+            assert daemon.ask("none.corp.example").rcode() != dns.rcode.NOERROR
+            assert len([query for query in failing.queries + good.queries if query.name.lower() == "none.corp.example"]) <= 4
+
+
 def test_a_refused_datagram_fails_the_server_at_once(make_daemon, server, make_plain):
     nobody, good = f"127.0.0.1@{free_port('127.0.0.1')}", make_plain()
     daemon = make_daemon(server, workers=1, forward=[{**ROUTE, "to": [nobody, good.to]}, {"zones": ["lab.example"], "plain": True, "to": [nobody]}])
