@@ -32,7 +32,8 @@ struct ask {
     uint8_t state; /* see the state table in ask.c; 0: not begun, or ended */
     uint8_t row;   /* the row of the state table that led to `state` */
     uint8_t past_count;
-    bool joined; /* a client joined after the latest attempt was made */
+    uint8_t paid; /* retries that the budget paid */
+    bool joined;  /* a client joined after the latest attempt was made */
     /* Set by the owner; called at the end: `status` 0 and a response that is valid until the callback returns, or a
      * negative reason and NULL. The callback may free the ask. */
     void (*done)(struct ask *ask, int status, struct answer *answer);

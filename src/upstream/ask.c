@@ -27,10 +27,12 @@ const struct ask_row ask_rows[] = {
     {ASK_ONE, OUTCOME_FAILURE, ACTION_RETRY_PAID, ASK_ONE},
     {ASK_ONE, OUTCOME_FAILURE, ACTION_DELIVER, ASK_IDLE},
     {ASK_ONE, OUTCOME_UNUSABLE, ACTION_RETRY_ONCE, ASK_ONE},
+    {ASK_ONE, OUTCOME_UNUSABLE, ACTION_RETRY_PAID, ASK_ONE},
     {ASK_ONE, OUTCOME_UNUSABLE, ACTION_FAIL, ASK_IDLE},
     {ASK_ONE, OUTCOME_NO_EDNS, ACTION_RETRY, ASK_ONE}, /* without EDNS (RFC 6891 section 7) */
     {ASK_ONE, OUTCOME_NO_EDNS, ACTION_FAIL, ASK_IDLE},
     {ASK_ONE, OUTCOME_FORMERR, ACTION_RETRY_ELSEWHERE, ASK_ONE},
+    {ASK_ONE, OUTCOME_FORMERR, ACTION_RETRY_PAID, ASK_ONE},
     {ASK_ONE, OUTCOME_FORMERR, ACTION_FAIL, ASK_IDLE},
     {ASK_ONE, OUTCOME_LOST, ACTION_RESEND, ASK_ONE}, /* isolated after the second loss */
     {ASK_ONE, OUTCOME_LOST, ACTION_FAIL, ASK_IDLE},
@@ -406,10 +408,11 @@ static void budget_pay_hedge(struct group *group)
         group->hedge_debt += HEDGE_COST;
 }
 
-/* A retry that was paid brought an answer: only retries of names that fail everywhere need a limit. */
-static void budget_return_hedge(struct group *group)
+/* Retries brought an answer: only those of names that fail everywhere need a limit. */
+static void budget_return_hedges(struct group *group, unsigned count)
 {
-    group->hedge_debt -= group->hedge_debt < HEDGE_COST ? group->hedge_debt : HEDGE_COST;
+    unsigned cost = count * HEDGE_COST;
+    group->hedge_debt -= group->hedge_debt < cost ? group->hedge_debt : cost;
 }
 
 /* Within the budget if the server answers other queries, or to find out whether it does. Regardless of the budget
@@ -514,6 +517,16 @@ static bool ask_may_retry_once(const struct ask *ask)
     return ask_has_attempts(ask) && ask_count(ask, useless_bits) == 1;
 }
 
+/* Each server is asked once at most, and after the first one only servers that are up. */
+static bool ask_may_retry_paid(const struct ask *ask, const struct attempt *attempt)
+{
+    const struct group *group = ask->group;
+    unsigned useless = ask_count(ask, useless_bits);
+    bool has_other = useless == 1 ? upstream_has_other(group, attempt->server)
+                                  : useless < group->server_count && pool_has_other(attempt);
+    return has_other && ask_has_attempts(ask) && budget_has_hedge(group);
+}
+
 static bool ask_may(struct ask *ask, enum ask_action action, const struct attempt *attempt)
 {
     switch (action) {
@@ -528,8 +541,7 @@ static bool ask_may(struct ask *ask, enum ask_action action, const struct attemp
     case ACTION_RETRY_ELSEWHERE:
         return ask_may_retry_once(ask) && upstream_has_other(ask->group, attempt->server);
     case ACTION_RETRY_PAID:
-        return ask_may_retry_once(ask) && upstream_has_other(ask->group, attempt->server) &&
-               budget_has_hedge(ask->group);
+        return ask_may_retry_paid(ask, attempt);
     case ACTION_RESEND_CLEARED:
         return ask_has_attempts(ask) && ask_is_cleared(ask);
     case ACTION_HEDGE:
@@ -584,14 +596,22 @@ static bool ask_was_hedge(const struct ask *ask, const struct attempt *attempt)
     return false;
 }
 
+/* The servers that failed where this one succeeded. */
+static void ask_deprioritize(const struct ask *ask, const struct server *successful)
+{
+    for (unsigned i = 0; i < ask->past_count; i++)
+        if (ask->past[i].outcome == OUTCOME_FAILURE && !servers_agree(ask->past[i].server, successful))
+            upstream_deprioritize(ask->past[i].server);
+}
+
 /* Evaluates the other live attempt when a hedge or retry brought the response. */
 static void ask_compare(struct ask *ask, struct attempt *attempt, const struct answer *answer)
 {
     struct attempt *other = attempt == &ask->attempts[0] ? &ask->attempts[1] : &ask->attempts[0];
-    const struct past_attempt *failure = ask_latest(ask, OUTCOME_BIT(OUTCOME_FAILURE));
-    if (failure && !servers_agree(failure->server, attempt->server) && answer_is_conclusive(answer)) {
-        upstream_deprioritize(failure->server);
-        budget_return_hedge(ask->group);
+    if (answer_is_conclusive(answer)) {
+        ask_deprioritize(ask, attempt->server);
+        budget_return_hedges(ask->group, ask->paid);
+        ask->paid = 0;
     }
     if (ask_was_hedge(ask, attempt))
         counter_add(ask->group->counters, COUNTER_hedges_won, 1);
@@ -637,6 +657,7 @@ static void ask_act(struct ask *ask, enum ask_action action, struct attempt *att
         break;
     case ACTION_RETRY_PAID:
         budget_pay_hedge(ask->group);
+        ask->paid++;
         ask_send(ask);
         break;
     case ACTION_RETRY:

@@ -31,7 +31,7 @@ enum ask_action {
     ACTION_RETRY_BESIDE,    /* a retry beside the other attempt, because a session was silent */
     ACTION_RETRY_ONCE,      /* a retry, if no earlier response was unusable */
     ACTION_RETRY_ELSEWHERE, /* a retry, if there is another upstream */
-    ACTION_RETRY_PAID,      /* a retry within the hedge budget */
+    ACTION_RETRY_PAID,      /* a retry within the hedge budget, if a server is left that has not failed */
     ACTION_RESEND_CLEARED,  /* a retry, if other sessions ended as well: the query is not the reason */
     ACTION_HEDGE,           /* a hedge beside a late attempt, if the server's state and the budget allow it */
     ACTION_RESCUE,          /* a hedge beside an attempt on a silent session, regardless of the budget */

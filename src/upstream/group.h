@@ -366,6 +366,8 @@ void attempt_wait(struct group *group, struct attempt *attempt);
 /* If the machine was suspended, all sessions count as lost. */
 void group_notice_sleep(struct group *group);
 
+/* True if a server that the attempt need not avoid is up or may be dialled. */
+bool pool_has_other(const struct attempt *attempt);
 /* True if another upstream than this server's, or another server of a plain route, could take the query. */
 bool upstream_has_other(const struct group *group, const struct server *server);
 /* Another attempt was answered first: ends this one without `done`. If its session has received nothing since, the

@@ -72,13 +72,10 @@ static uint64_t server_rank(const struct server *server, uint64_t name_hash, uin
     return rank;
 }
 
-/* True if the attempt should wait for another server rather than use this one: another one is up or may be dialled.
- * A single failed dial does not rule a server out. */
-static bool server_is_avoided(const struct server *server, const struct attempt *attempt)
+/* A single failed dial does not rule a server out. */
+bool pool_has_other(const struct attempt *attempt)
 {
-    const struct group *group = server->group;
-    if (!attempt_avoids_server(attempt, server))
-        return false;
+    const struct group *group = attempt->group;
     for (size_t i = 0; i < group->server_count; i++) {
         const struct server *other = group->servers[i];
         if (!attempt_avoids_server(attempt, other) && !fallback_is_idle(other) &&
@@ -86,6 +83,12 @@ static bool server_is_avoided(const struct server *server, const struct attempt 
             return true;
     }
     return false;
+}
+
+/* True if the attempt should wait for another server rather than use this one. */
+static bool server_is_avoided(const struct server *server, const struct attempt *attempt)
+{
+    return attempt_avoids_server(attempt, server) && pool_has_other(attempt);
 }
 
 /* --- choice of the session --- */

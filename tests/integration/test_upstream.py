@@ -560,6 +560,21 @@ def test_another_upstream_gets_a_refused_query(make_daemon, make_server, code):
     assert second.queries_for("a.example")
 
 
+@pytest.mark.parametrize("twist", [lies.rcode(SERVFAIL), lies.rcode(5), lies.rcode(1), lies.rcode(9), lies.truncated],
+                         ids=["SERVFAIL", "REFUSED", "FORMERR", "NOTAUTH", "TC"])
+def test_the_last_of_three_upstreams_answers_what_two_cannot(make_daemon, make_server, twist):
+    servers = [make_server(), make_server(address="127.0.0.2"), make_server(address="127.0.0.3")]
+    daemon = make_daemon(*(server.upstream(name=f"number-{number}") for number, server in enumerate(servers)))
+    ask_truly(daemon, "before.example")
+    for server in servers[:2]:
+        server.twist = twist
+    for number in range(40):
+        ask_truly(daemon, f"n{number}.example")
+    servers[2].twist = lies.rcode(SERVFAIL)
+    assert daemon.ask("none.example").rcode() != 0
+    assert sum(len(server.queries_for("none.example")) for server in servers) <= 6
+
+
 def test_another_upstream_answers_all_that_one_sometimes_fails(make_daemon, make_server):
     """The first responds SERVFAIL to every third name: too seldom to be deprioritized, too often for the budget of hedges."""
     first, second = make_server(), make_server(address="127.0.0.2")
