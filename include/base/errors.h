@@ -51,6 +51,7 @@
     X(ERROR_CONFIG, -2030, "configuration error")                                                                      \
     X(ERROR_UPSTREAM_ANSWER, -2031, "unusable response from the server")                                               \
     X(ERROR_BOGUS, -2034, "bogus response (DNSSEC)")                                                                   \
+    X(ERROR_UPSTREAM_REFERRAL, -2035, "the server sent a referral: it does no recursion")                              \
     X(ERROR_UPSTREAM_FORMERR, -2032, "the server responded FORMERR")
 
 enum {

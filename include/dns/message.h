@@ -128,6 +128,9 @@ static inline void answer_assign(struct answer *out, const struct answer *answer
 /* True if it has an extended error about policy or validation, which the servers of other operators would return as
  * well. */
 bool answer_is_verdict(const struct answer *answer);
+/* True for a referral (RFC 2308 section 2.2: NS records without a SOA) of a server that is not authoritative and does no
+ * recursion: it says nothing about the name. */
+bool answer_is_referral(const struct answer *answer);
 /* True for a conclusive answer; all other rcodes are failures (RFC 8767 section 4). */
 static inline bool answer_is_conclusive(const struct answer *answer)
 {

@@ -161,3 +161,19 @@ bool message_answers(struct bytes wire, const struct key *key)
     name_lower(name, wire.data + MESSAGE_HEADER, key->name_len);
     return memcmp(name, key->name, key->name_len) == 0;
 }
+
+bool answer_is_referral(const struct answer *answer)
+{
+    unsigned count = read_u16(answer->wire + LDNS_NSCOUNT_OFF);
+    bool has_servers = false;
+    if (answer->rcode != LDNS_RCODE_NOERROR || read_u16(answer->wire + LDNS_ANCOUNT_OFF) > 0 ||
+        read_u16(answer->wire + MESSAGE_FLAGS) & (FLAG_AA | FLAG_RA))
+        return false;
+    for (unsigned i = 0; i < count && i < answer->ttl_count; i++) {
+        uint16_t type = read_u16(answer->wire + answer->ttl_offsets[i] - 4);
+        if (type == LDNS_RR_TYPE_SOA)
+            return false;
+        has_servers |= type == LDNS_RR_TYPE_NS;
+    }
+    return has_servers;
+}

@@ -35,6 +35,7 @@ static int ede_of(int error)
     case ERROR_MALFORMED:
     case ERROR_UPSTREAM_ANSWER:
     case ERROR_UPSTREAM_FORMERR:
+    case ERROR_UPSTREAM_REFERRAL:
         return EDE_INVALID_DATA;
     case -ENOMEM:
     case ERROR_LIMIT:

@@ -735,6 +735,10 @@ static enum outcome outcome_of(const struct attempt *attempt, struct answer *ans
         *status = ERROR_MALFORMED;
         return OUTCOME_UNUSABLE;
     }
+    if (answer_is_referral(answer)) { /* clients would take it for NODATA */
+        *status = ERROR_UPSTREAM_REFERRAL;
+        return OUTCOME_UNUSABLE;
+    }
     if (answer->rcode == RCODE_REFUSED)
         upstream_refused(attempt->server);
     if (!is_for_clients(answer->rcode)) {

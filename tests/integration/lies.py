@@ -203,6 +203,14 @@ def says(answers="", authority=(), additional="", *, rcode=0, ttl=300):
     return twist
 
 
+def referral(flags=0):
+    """A server without recursion sends the name servers of a zone above the name, and no answer."""
+    def twist(query, truth):
+        return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | flags, question=wire.question_section(query.data),
+                             authority=[wire.rr(query.name.split(".", 1)[1], "NS", wire.name_wire("ns.example"))], additional=[wire.opt()])]
+    return twist
+
+
 def ttl(number):
     """The right answer with any TTL, including invalid ones."""
     def twist(query, truth):

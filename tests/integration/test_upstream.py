@@ -605,6 +605,26 @@ def test_a_failure_has_no_records(daemon, server):
             assert answer[3] & 15 == SERVFAIL and not answer[2] & 2 and len(answer) == len(data)
 
 
+def test_a_referral_is_no_answer(make_daemon, make_server):
+    """A server without recursion; clients would take its response for the proof that the name has no address."""
+    first, second = make_server(), make_server(address="127.0.0.2")
+    first.twist = lies.referral()
+    daemon = make_daemon(first.upstream(name="one"), second.upstream(name="two"))
+    for number in range(5):
+        ask_truly(daemon, f"n{number}.example")
+    second.twist = lies.referral()
+    answer = daemon.ask("a.example", edns=True)
+    assert answer.rcode() == SERVFAIL and "referral" in str(wire.extended_errors(answer))
+
+
+@pytest.mark.parametrize("flags", [wire.AA, wire.RA])
+def test_no_data_with_name_servers_but_without_soa(daemon, server, flags):
+    """Of an authoritative server, or of one that does recursion: it is a response of the type NODATA."""
+    server.twist = lies.referral(flags)
+    answer = daemon.ask("a.example")
+    assert answer.rcode() == 0 and not answer.answer
+
+
 def test_an_extended_rcode_is_a_failure(daemon, server):
     def twist(query, answer):
         return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA,
