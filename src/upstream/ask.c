@@ -596,11 +596,19 @@ static bool ask_was_hedge(const struct ask *ask, const struct attempt *attempt)
     return false;
 }
 
-/* The servers that failed where this one succeeded. */
+/* True if the attempt failed where this server succeeded: an unusable response concerns one server only, a failure all
+ * that agree. */
+static bool past_is_outdone(const struct past_attempt *past, const struct server *successful)
+{
+    if (past->outcome == OUTCOME_UNUSABLE)
+        return past->server && past->server != successful;
+    return (useless_bits & OUTCOME_BIT(past->outcome)) && !servers_agree(past->server, successful);
+}
+
 static void ask_deprioritize(const struct ask *ask, const struct server *successful)
 {
     for (unsigned i = 0; i < ask->past_count; i++)
-        if (ask->past[i].outcome == OUTCOME_FAILURE && !servers_agree(ask->past[i].server, successful))
+        if (past_is_outdone(&ask->past[i], successful))
             upstream_deprioritize(ask->past[i].server);
 }
 

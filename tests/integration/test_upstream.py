@@ -575,6 +575,19 @@ def test_the_last_of_three_upstreams_answers_what_two_cannot(make_daemon, make_s
     assert sum(len(server.queries_for("none.example")) for server in servers) <= 6
 
 
+@pytest.mark.parametrize("twist", [lies.rcode(SERVFAIL), lies.rcode(1), lies.rcode(9), lies.referral(), lies.malformed("pointer to itself"), lies.truncated],
+                         ids=["SERVFAIL", "FORMERR", "NOTAUTH", "referral", "malformed", "TC"])
+def test_a_server_that_is_of_no_use_is_not_asked_first(make_daemon, make_server, twist):
+    first, second = make_server(), make_server(address="127.0.0.2")
+    second.delay = 0.02
+    daemon = make_daemon(first.upstream(name="one"), second.upstream(name="two"), workers=1)
+    ask_truly(daemon, "before.example")
+    first.twist = twist
+    for number in range(30):
+        ask_truly(daemon, f"n{number}.example")
+    assert len(first.queries) < 15
+
+
 def test_another_upstream_answers_all_that_one_sometimes_fails(make_daemon, make_server):
     """The first responds SERVFAIL to every third name: too seldom to be deprioritized, too often for the budget of hedges."""
     first, second = make_server(), make_server(address="127.0.0.2")
