@@ -7,7 +7,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/clock.h"
@@ -254,7 +253,7 @@ bool store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const 
                const struct answer *answer, uint32_t stale_s, enum store_verdict verdict)
 {
     uint8_t material[STORE_MATERIAL], name[SEAL_NAME];
-    char text[SEAL_TEXT + 1], life[24];
+    char text[SEAL_TEXT + 1], life[RESP_DIGITS];
     if (!store->setup || store->stopping || answer->ttl < TTL_LEAST_S || !answer_is_conclusive(answer) ||
         answer->truncated || !clock_is_fine(store, loop_now(store->owner.loop)))
         return false;
@@ -272,13 +271,12 @@ bool store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const 
         .kind = SEAL_ANSWER, .name = name, .sealed_ms = now_ms, .expires_ms = now_ms + (int64_t)life_ms};
     seal(store->sealed, &store->setup->keys, &terms, (struct bytes){store->content, len});
     seal_text(text, name);
-    snprintf(life, sizeof life, "%" PRIu64, life_ms);
     struct store_command *request = node_command(node,
                                                  (struct bytes[]){store_bytes_of("SET"),
                                                                   {(const uint8_t *)text, SEAL_TEXT},
                                                                   {store->sealed, seal_len(len)},
                                                                   store_bytes_of("PX"),
-                                                                  store_bytes_of(life)},
+                                                                  resp_number(life, life_ms)},
                                                  5);
     if (request) {
         request->done = put_replied;
@@ -398,7 +396,6 @@ void store_free(struct store *store)
     loop_remove_tick(&store->tick);
     slab_fini(&store->owner.requests);
     slab_fini(&store->gets);
-    buffer_free(&store->owner.command);
     store_setup_unref(store->setup);
     mem_free(store);
 }

@@ -5,7 +5,6 @@
  * for the reply to one. The list's poll_ms do not fall. */
 #include "lease.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/clock.h"
@@ -220,16 +219,15 @@ static struct store_command *set_lease(struct store *store, struct node *node, c
                                        uint64_t life_ms)
 {
     uint8_t sealed[SEALED];
-    char text[TEXT + 1], life[24];
+    char text[TEXT + 1], life[RESP_DIGITS];
     seal_lease(sealed, store, name, held, life_ms);
-    snprintf(life, sizeof life, "%" PRIu64, life_ms);
     return node_command(node,
                         (struct bytes[]){store_bytes_of("SET"),
                                          lease_text(text, name),
                                          {sealed, SEALED},
                                          store_bytes_of(held ? "NX" : "XX"),
                                          store_bytes_of("PX"),
-                                         store_bytes_of(life)},
+                                         resp_number(life, life_ms)},
                         6);
 }
 

@@ -28,6 +28,7 @@ enum {
     RETRY_LONGEST_MS = 5000,
     GREETING_MS = 3000, /* to connect and authenticate */
     OUTSTANDING_MOST = 8192,
+    COMMAND_MOST = 1 << 20,
     REPEATABLE_MOST = 4 << 20, /* bytes of commands that are kept, of all nodes */
     CHANNEL_PING_MS = 10000,   /* a channel that is silent for this time is tried */
 };
@@ -105,56 +106,47 @@ static void fail_requests(struct node *node, bool tell)
     }
 }
 
-/* Appends a command to the output. */
-static int append(struct node *node, struct bytes command)
+/* Room for a command in the output. NULL: too much is outstanding, or out of memory. */
+static uint8_t *reserve(struct node *node, size_t len)
+{
+    return node->outstanding < OUTSTANDING_MOST && len <= COMMAND_MOST ? stream_reserve(&node->stream, len) : NULL;
+}
+
+/* The command of `len` bytes in that room will be written. */
+static void commit(struct node *node, struct store_command *request, size_t len)
 {
     struct node_owner *owner = node->owner;
-    uint8_t *room = node->outstanding < OUTSTANDING_MOST && command.len <= (1u << 20)
-                        ? stream_reserve(&node->stream, command.len)
-                        : NULL;
-    if (!room)
-        return -ENOMEM;
-    memcpy(room, command.data, command.len);
-    stream_commit(&node->stream, command.len);
+    stream_commit(&node->stream, len);
     if (!list_linked(&node->in_dirty))
         list_push_back(&owner->dirty, &node->in_dirty);
     loop_add_flush(owner->loop, &owner->flush);
-    return 0;
-}
-
-static void expect(struct node *node, struct store_command *request)
-{
     request->node = node;
     list_push_back(&node->queued, &request->link);
     node->outstanding++;
 }
 
-static struct store_command *give(struct node *node, const struct bytes *arguments, unsigned count)
-{
-    struct node_owner *owner = node->owner;
-    owner->command.start = owner->command.len = 0;
-    struct store_command *request =
-        resp_command(&owner->command, arguments, count) < 0 ? NULL : slab_take(&owner->requests);
-    if (!request)
-        return NULL;
-    if (append(node, buffer_bytes(&owner->command)) < 0) {
-        slab_give(&owner->requests, request);
-        return NULL;
-    }
-    expect(node, request);
-    return request;
-}
-
 /* Out of memory the command is not redirected. */
-static void keep(struct node_owner *owner, struct store_command *request)
+static void keep(struct node_owner *owner, struct store_command *request, const uint8_t *command, size_t len)
 {
-    struct bytes command = buffer_bytes(&owner->command);
-    request->kept = owner->kept + command.len <= REPEATABLE_MOST ? mem_alloc(command.len) : NULL;
+    request->kept = owner->kept + len <= REPEATABLE_MOST ? mem_alloc(len) : NULL;
     if (!request->kept)
         return;
-    memcpy(request->kept, command.data, command.len);
-    request->kept_len = (uint32_t)command.len;
-    owner->kept += command.len;
+    memcpy(request->kept, command, len);
+    request->kept_len = (uint32_t)len;
+    owner->kept += len;
+}
+
+static struct store_command *give(struct node *node, const struct bytes *arguments, unsigned count, bool keeps)
+{
+    uint8_t *room = reserve(node, resp_command_room(arguments, count));
+    struct store_command *request = room ? slab_take(&node->owner->requests) : NULL;
+    if (!request)
+        return NULL;
+    size_t len = resp_command(room, arguments, count);
+    if (keeps)
+        keep(node->owner, request, room, len);
+    commit(node, request, len);
+    return request;
 }
 
 struct store_command *node_command(struct node *node, const struct bytes *arguments, unsigned count)
@@ -164,20 +156,20 @@ struct store_command *node_command(struct node *node, const struct bytes *argume
         len += arguments[i].len;
     if (!node_is_ready(node) || stream_unsent(&node->stream) + len > node->setup->write_queue)
         return NULL;
-    struct store_command *request = give(node, arguments, count);
-    if (request && node->role->keeps)
-        keep(node->owner, request);
-    return request;
+    return give(node, arguments, count, node->role->keeps);
 }
 
 bool node_redirect(struct store_command *request, struct node *to, bool asking)
 {
     if (!node_is_ready(to) || !request->kept || request->redirects == NODE_REDIRECTS ||
-        (asking && !node_command(to, (struct bytes[]){bytes_of("ASKING")}, 1)) ||
-        append(to, (struct bytes){request->kept, request->kept_len}) < 0)
+        (asking && !node_command(to, (struct bytes[]){bytes_of("ASKING")}, 1)))
         return false;
+    uint8_t *room = reserve(to, request->kept_len);
+    if (!room)
+        return false;
+    memcpy(room, request->kept, request->kept_len);
     request->redirects++;
-    expect(to, request);
+    commit(to, request, request->kept_len);
     return true;
 }
 
@@ -385,7 +377,7 @@ static void greeted(struct store_command *request, const struct resp_reply *repl
 int node_greet(struct node *node, const struct bytes *arguments, unsigned count,
                void (*done)(struct store_command *request, const struct resp_reply *reply), unsigned which)
 {
-    struct store_command *request = give(node, arguments, count);
+    struct store_command *request = give(node, arguments, count, false);
     if (!request)
         return -ENOMEM;
     request->done = done;

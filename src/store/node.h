@@ -62,7 +62,6 @@ struct node_owner {
     struct loop_flush flush; /* writes what was given in this turn */
     struct list dirty;
     struct slab requests;
-    struct buffer command;                    /* the command that is being given */
     size_t kept;                              /* bytes of commands that are kept */
     unsigned open;                            /* streams */
     uint64_t patience_ms;                     /* of the latest get */

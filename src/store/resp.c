@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hiredis parses; our functions for its objects copy each element into one list and one text, so that a reply costs no
- * allocation once both have grown. The memory of hiredis for one reply is bounded by `fed`.
+ * allocation once both have grown. The memory of hiredis for one reply is bounded by `fed`. Its formatter allocates, prints
+ * and copies each command, which took ten times the instructions of the functions below.
  *
  * Invariant: an object of hiredis is the index of an item plus 1. */
 #include "resp.h"
@@ -30,23 +31,45 @@ struct resp {
 
 /* --- commands --- */
 
-int resp_command(struct buffer *out, const struct bytes *arguments, unsigned count)
+enum { LINE = 1 + RESP_DIGITS + 2 }; /* "$5\r\n" */
+
+struct bytes resp_number(char out[RESP_DIGITS], uint64_t number)
 {
-    enum { MOST = 16 };
-    const char *texts[MOST];
-    size_t lens[MOST];
-    char *command = NULL;
-    if (count > MOST || mem_is_short())
-        return -ENOMEM;
+    char *at = out + RESP_DIGITS;
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return (struct bytes){(const uint8_t *)at, (size_t)(out + RESP_DIGITS - at)};
+}
+
+static void put_line(struct writer *writer, uint8_t type, size_t number)
+{
+    char digits[RESP_DIGITS];
+    struct bytes text = resp_number(digits, number);
+    writer_u8(writer, type);
+    writer_bytes(writer, text.data, text.len);
+    writer_bytes(writer, "\r\n", 2);
+}
+
+size_t resp_command_room(const struct bytes *arguments, unsigned count)
+{
+    size_t room = LINE;
+    for (unsigned i = 0; i < count; i++)
+        room += LINE + arguments[i].len + 2;
+    return room;
+}
+
+size_t resp_command(uint8_t *out, const struct bytes *arguments, unsigned count)
+{
+    struct writer writer = writer_over(out, resp_command_room(arguments, count));
+    put_line(&writer, '*', count);
     for (unsigned i = 0; i < count; i++) {
-        texts[i] = (const char *)arguments[i].data;
-        lens[i] = arguments[i].len;
+        put_line(&writer, '$', arguments[i].len);
+        writer_bytes(&writer, arguments[i].data, arguments[i].len);
+        writer_bytes(&writer, "\r\n", 2);
     }
-    long long len = redisFormatCommandArgv(&command, (int)count, texts, lens);
-    int status = len < 0 ? -ENOMEM : buffer_append(out, command, (size_t)len);
-    if (len >= 0)
-        redisFreeCommand(command);
-    return status;
+    return writer_len(&writer);
 }
 
 /* --- replies --- */

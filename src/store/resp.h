@@ -16,8 +16,13 @@ enum {
     RESP_DEPTH = 7,          /* a reply with arrays nested deeper is an error */
 };
 
-/* Appends a command of `count` arguments. 0 or -ENOMEM. */
-int resp_command(struct buffer *out, const struct bytes *arguments, unsigned count) MUST_CHECK;
+/* The room that a command of `count` arguments needs. */
+size_t resp_command_room(const struct bytes *arguments, unsigned count);
+/* Writes it, and returns its length. */
+size_t resp_command(uint8_t *out, const struct bytes *arguments, unsigned count);
+/* A number as an argument: its digits in `out`. */
+enum { RESP_DIGITS = 20 };
+struct bytes resp_number(char out[RESP_DIGITS], uint64_t number);
 
 enum resp_type { RESP_NIL, RESP_STATUS, RESP_ERROR, RESP_TEXT, RESP_INTEGER, RESP_ARRAY };
 

@@ -19,13 +19,30 @@ static struct bytes text_of(const char *text)
 static void commands_carry_any_byte(void **state)
 {
     (void)state;
-    struct buffer out = {NULL, 0, 0, 0};
-    const struct bytes arguments[] = {text_of("SET"), text_of("k"), {(const uint8_t *)"\0\r\n\xff", 4}};
-    static const char expected[] = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4\r\n\0\r\n\xff\r\n";
-    assert_int_equal(resp_command(&out, arguments, 3), 0);
-    assert_int_equal(out.len, sizeof expected - 1);
-    assert_memory_equal(buffer_bytes(&out).data, expected, out.len);
-    buffer_free(&out);
+    uint8_t out[200], large[1234] = {0};
+    const struct bytes arguments[] = {text_of("SET"), text_of(""), {(const uint8_t *)"\0\r\n\xff", 4}};
+    static const char expected[] = "*3\r\n$3\r\nSET\r\n$0\r\n\r\n$4\r\n\0\r\n\xff\r\n";
+    assert_in_range(resp_command_room(arguments, 3), sizeof expected, sizeof out);
+    assert_int_equal(resp_command(out, arguments, 3), sizeof expected - 1);
+    assert_memory_equal(out, expected, sizeof expected - 1);
+    uint8_t whole[1300];
+    assert_int_equal(resp_command(whole, (struct bytes[]){{large, sizeof large}}, 1), 4 + 7 + sizeof large + 2);
+    assert_memory_equal(whole, "*1\r\n$1234\r\n", 11);
+}
+
+static void numbers_have_all_their_digits(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t number;
+        const char *text;
+    } cases[] = {{0, "0"}, {9, "9"}, {10, "10"}, {UINT64_MAX, "18446744073709551615"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char digits[RESP_DIGITS];
+        struct bytes text = resp_number(digits, cases[i].number);
+        assert_int_equal(text.len, strlen(cases[i].text));
+        assert_memory_equal(text.data, cases[i].text, text.len);
+    }
 }
 
 static const char stream[] =
@@ -155,9 +172,8 @@ static void replies_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(commands_carry_any_byte),
-        cmocka_unit_test(replies_come_in_any_pieces),
-        cmocka_unit_test(garbage_is_refused),
+        cmocka_unit_test(commands_carry_any_byte),    cmocka_unit_test(numbers_have_all_their_digits),
+        cmocka_unit_test(replies_come_in_any_pieces), cmocka_unit_test(garbage_is_refused),
         cmocka_unit_test(replies_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
