@@ -89,10 +89,23 @@ void seal_name(uint8_t out[SEAL_NAME], const struct seal_keys *keys, unsigned wh
     crypto_generichash_final(&state, out, SEAL_NAME);
 }
 
+/* The store sees this text, so its time need not be constant, as libsodium's is at ten times the instructions. */
 void seal_text(char out[SEAL_TEXT + 1], const uint8_t name[SEAL_NAME])
 {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    uint8_t whole[SEAL_NAME + 1] = {0};
+    char *at = out + 8;
+    _Static_assert(sizeof whole % 3 == 0 && 8 + sizeof whole / 3 * 4 == SEAL_TEXT + 1, "the last digit has no bits");
     memcpy(out, "dotstub:", 8);
-    sodium_bin2base64(out + 8, SEAL_TEXT + 1 - 8, name, SEAL_NAME, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    memcpy(whole, name, SEAL_NAME);
+    for (size_t i = 0; i < sizeof whole; i += 3) {
+        unsigned bits = (unsigned)whole[i] << 16 | (unsigned)whole[i + 1] << 8 | whole[i + 2];
+        *at++ = digits[bits >> 18];
+        *at++ = digits[bits >> 12 & 63];
+        *at++ = digits[bits >> 6 & 63];
+        *at++ = digits[bits & 63];
+    }
+    out[SEAL_TEXT] = '\0';
 }
 
 /* --- values --- */
@@ -123,6 +136,20 @@ static size_t padded_len(size_t len)
 size_t seal_len(size_t len)
 {
     return SEAL_HEADER + padded_len(len) + SEAL_TAG;
+}
+
+/* The padding was authentic: its time may depend on its length, as sodium_unpad's does not. */
+static bool unpad(const uint8_t *text, size_t padded, size_t *len)
+{
+    size_t block = block_of(padded - 1), least = padded - block;
+    if (padded % block != 0)
+        return false;
+    while (padded > least && text[padded - 1] == 0)
+        padded--;
+    if (padded == least || text[padded - 1] != 0x80)
+        return false;
+    *len = padded - 1;
+    return true;
 }
 
 static const uint8_t *key_for(const struct seal_keys *keys, unsigned which, enum seal_kind kind)
@@ -172,7 +199,7 @@ enum seal_verdict unseal(uint8_t *sealed, size_t len, const struct seal_keys *ke
     if (crypto_aead_xchacha20poly1305_ietf_decrypt(text, NULL, NULL, text, padded + SEAL_TAG, associated,
                                                    sizeof associated, sealed + 18,
                                                    key_for(keys, which, terms->kind)) != 0 ||
-        padded % block_of(padded - 1) != 0 || sodium_unpad(&clear, text, padded, block_of(padded - 1)) != 0)
+        !unpad(text, padded, &clear))
         return SEAL_DAMAGED;
     if (sealed_ms < 0 || sealed_ms > now_ms + SEAL_AHEAD_MS)
         return SEAL_EARLY;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Names of entries and sealed values: what a hostile store can do with them. */
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include "store/seal.h"
@@ -77,6 +78,14 @@ static void names_depend_on_key_and_kind(void **state)
     assert_memory_not_equal(a, b, SEAL_NAME);
     seal_text(text, a);
     assert_int_equal(strlen(text), SEAL_TEXT);
+    char expected[SEAL_TEXT + 1] = "dotstub:";
+    for (int i = 0; i < 256; i += SEAL_NAME) {
+        for (int j = 0; j < SEAL_NAME; j++)
+            a[j] = (uint8_t)((i + j) * 167);
+        seal_text(text, a);
+        sodium_bin2base64(expected + 8, SEAL_TEXT + 1 - 8, a, SEAL_NAME, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+        assert_string_equal(text, expected);
+    }
     assert_memory_equal(text, "dotstub:", 8);
     assert_null(strstr(text, "example"));
     assert_int_equal(strspn(text + 8, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"), 43);
@@ -193,6 +202,29 @@ static void a_second_key_opens_only(void **state)
     assert_int_equal(sample_open(&sample, &old, 0, SEAL_ANSWER, NOW_MS, &out), SEAL_DAMAGED);
 }
 
+/* What a replica with the key never seals. */
+static void bad_padding_is_refused(void **state)
+{
+    (void)state;
+    struct seal_keys keys = keys_of(FIRST);
+    static struct sample sample;
+    struct bytes out;
+    for (int with = 0; with < 3; with++) {
+        uint8_t associated[18 + SEAL_NAME], *text = sample.sealed + SEAL_HEADER;
+        sample_make(&sample, &keys, "a", "content", 7);
+        memcpy(associated, sample.sealed, 18);
+        memcpy(associated + 18, sample.name, SEAL_NAME);
+        memset(text, 0, 128);
+        if (with > 0)
+            text[0] = with == 1 ? 0x80 : 0x81;
+        crypto_aead_xchacha20poly1305_ietf_encrypt(text, NULL, text, 128, associated, sizeof associated, NULL,
+                                                   text - 24, keys.key[0].values);
+        assert_int_equal(sample_open(&sample, &keys, 0, SEAL_ANSWER, NOW_MS, &out),
+                         with == 1 ? SEAL_OPENED : SEAL_DAMAGED);
+    }
+    assert_int_equal(out.len, 0);
+}
+
 static void equal_content_looks_different(void **state)
 {
     (void)state;
@@ -207,11 +239,11 @@ static void equal_content_looks_different(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(key_files_are_read_strictly),   cmocka_unit_test(subkeys_differ),
-        cmocka_unit_test(names_depend_on_key_and_kind),  cmocka_unit_test(every_length_comes_back),
-        cmocka_unit_test(every_changed_bit_is_noticed),  cmocka_unit_test(values_of_others_are_refused),
-        cmocka_unit_test(a_value_has_its_time),          cmocka_unit_test(a_second_key_opens_only),
-        cmocka_unit_test(equal_content_looks_different),
+        cmocka_unit_test(key_files_are_read_strictly),  cmocka_unit_test(subkeys_differ),
+        cmocka_unit_test(names_depend_on_key_and_kind), cmocka_unit_test(every_length_comes_back),
+        cmocka_unit_test(every_changed_bit_is_noticed), cmocka_unit_test(values_of_others_are_refused),
+        cmocka_unit_test(a_value_has_its_time),         cmocka_unit_test(a_second_key_opens_only),
+        cmocka_unit_test(bad_padding_is_refused),       cmocka_unit_test(equal_content_looks_different),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
