@@ -2,6 +2,13 @@
 /* A sealed value: version, kind, seal time, expiry (milliseconds since 1970, big-endian), nonce, ciphertext, tag. The
  * ciphertext is the content with the padding of ISO/IEC 7816-4.
  *
+ * The nonce is synthetic, as in SIV (RFC 5297): the seal time, and a hash of all that is sealed (version, kind, times, name,
+ * padded content) with a key of its own. Two values can only have the same nonce if they are the same, or if their hashes
+ * of 128 bits collide in one millisecond. Random nonces would be drawn from the kernel for each value, because whatever a
+ * process keeps of them is there twice after the restart of a virtual machine from a snapshot; a nonce that was used
+ * twice reveals both values and lets the store forge others. What the store learns from a synthetic nonce is that a
+ * value was sealed twice within one millisecond.
+ *
  * Invariant: the length of the padding's block follows from the padded length, so it needs no field. */
 #include "seal.h"
 
@@ -9,12 +16,15 @@
 #include <sodium.h>
 #include <string.h>
 
-enum { VERSION = 1, BASE64_KEY = 44, SUBKEY_NAMES = 1, SUBKEY_VALUES = 2, SUBKEY_CONTROL = 3 };
+enum { VERSION = 1, SUBKEY_NAMES = 1, SUBKEY_VALUES = 2, SUBKEY_CONTROL = 3, SUBKEY_NONCES = 4 };
 
 _Static_assert(SEAL_KEY == crypto_kdf_KEYBYTES, "the fleet key is a key for derivation");
 _Static_assert(SEAL_KEY == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "XChaCha20-Poly1305 has keys of 32 bytes");
 _Static_assert(SEAL_TAG == crypto_aead_xchacha20poly1305_ietf_ABYTES, "Poly1305 has a tag of 16 bytes");
 _Static_assert(SEAL_HEADER == 18 + crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, "the header ends with the nonce");
+_Static_assert(SEAL_NONCE_KEY == crypto_shorthash_siphashx24_KEYBYTES, "SipHash has keys of 16 bytes");
+_Static_assert(8 + crypto_shorthash_siphashx24_BYTES == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
+               "a time and a hash");
 _Static_assert(SEAL_NAME <= crypto_generichash_BYTES_MAX, "BLAKE2b has up to 64 bytes");
 
 /* --- keys --- */
@@ -25,6 +35,7 @@ static void derive(struct seal_key *out, const uint8_t master[SEAL_KEY])
     crypto_kdf_derive_from_key(out->names, SEAL_KEY, SUBKEY_NAMES, context, master);
     crypto_kdf_derive_from_key(out->values, SEAL_KEY, SUBKEY_VALUES, context, master);
     crypto_kdf_derive_from_key(out->control, SEAL_KEY, SUBKEY_CONTROL, context, master);
+    crypto_kdf_derive_from_key(out->nonces, SEAL_NONCE_KEY, SUBKEY_NONCES, context, master);
 }
 
 static int take_line(struct seal_keys *out, const char *line, size_t len, const char **why)
@@ -167,22 +178,35 @@ static void associate(uint8_t out[ASSOCIATED], const uint8_t *header, const uint
     memcpy(out + 18, name, SEAL_NAME);
 }
 
+/* `sealed` is complete up to the nonce, and its padded text is still clear. The hash of what is associated is put before
+ * the text while that is hashed. The two hashes have one key, but never the same length of input. */
+static void make_nonce(uint8_t *sealed, size_t padded, const uint8_t associated[ASSOCIATED],
+                       const uint8_t key[SEAL_NONCE_KEY])
+{
+    enum { HASH = crypto_shorthash_siphashx24_BYTES };
+    uint8_t hash[HASH], *place = sealed + SEAL_HEADER - HASH;
+    memcpy(sealed + 18, sealed + 2, 8);
+    crypto_shorthash_siphashx24(place, associated, ASSOCIATED, key);
+    crypto_shorthash_siphashx24(hash, place, HASH + padded, key);
+    memcpy(place, hash, HASH);
+}
+
 void seal(uint8_t *out, const struct seal_keys *keys, const struct seal_terms *terms, struct bytes content)
 {
     uint8_t associated[ASSOCIATED];
-    uint8_t *nonce = out + 18, *text = out + SEAL_HEADER;
+    uint8_t *text = out + SEAL_HEADER;
     size_t padded = padded_len(content.len);
     out[0] = VERSION;
     out[1] = (uint8_t)terms->kind;
     write_ms(out + 2, terms->sealed_ms);
     write_ms(out + 10, terms->expires_ms);
-    randombytes_buf(nonce, crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);
     if (content.len > 0)
         memcpy(text, content.data, content.len);
     text[content.len] = 0x80;
     memset(text + content.len + 1, 0, padded - content.len - 1);
     associate(associated, out, terms->name);
-    crypto_aead_xchacha20poly1305_ietf_encrypt(text, NULL, text, padded, associated, sizeof associated, NULL, nonce,
+    make_nonce(out, padded, associated, keys->key[0].nonces);
+    crypto_aead_xchacha20poly1305_ietf_encrypt(text, NULL, text, padded, associated, sizeof associated, NULL, out + 18,
                                                key_for(keys, 0, terms->kind));
 }
 

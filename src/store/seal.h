@@ -2,7 +2,7 @@
 /* The two things that the store gets: keys without readable names, and sealed values.
  *
  * Does:    derives the keys of a fleet from its file; names entries by keyed BLAKE2b; seals and opens values with
- *          XChaCha20-Poly1305 and a random nonce. Kind, name of the entry, seal time and expiry are associated data: a
+ *          XChaCha20-Poly1305 and a synthetic nonce. Kind, name of the entry, seal time and expiry are associated data: a
  *          value cannot be moved to another entry, prolonged, or used after its expiry. Values are padded.
  * Owns:    nothing; values. Keys should be wiped by their owner.
  * Threads: any.
@@ -14,7 +14,8 @@
 #include "base/bytes.h"
 
 enum {
-    SEAL_KEY = 32,  /* bytes of each key */
+    SEAL_KEY = 32, /* bytes of each key, but of that for nonces */
+    SEAL_NONCE_KEY = 16,
     SEAL_NAME = 32, /* bytes of an entry's name */
     SEAL_HEADER = 1 + 1 + 8 + 8 + 24,
     SEAL_TAG = 16,
@@ -29,7 +30,7 @@ enum seal_kind { SEAL_ANSWER = 1, SEAL_LEASE, SEAL_TOMBSTONE, SEAL_FLUSH, SEAL_P
 struct seal_keys {
     unsigned count;
     struct seal_key {
-        uint8_t names[SEAL_KEY], values[SEAL_KEY], control[SEAL_KEY];
+        uint8_t names[SEAL_KEY], values[SEAL_KEY], control[SEAL_KEY], nonces[SEAL_NONCE_KEY];
     } key[SEAL_FLEET_KEYS];
 };
 
