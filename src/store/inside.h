@@ -37,6 +37,14 @@ struct store_common {
     char text[SEAL_FLEET_KEYS][SEAL_TEXT + 1];
 };
 
+/* The set of popular names that was voted in last. */
+struct store_set {
+    bool known;
+    int64_t era;
+    uint8_t definition[DIGEST_LEN], name[SEAL_NAME];
+    char text[SEAL_TEXT + 1];
+};
+
 /* A server with its connections. */
 struct store_place {
     const struct store_server *server;
@@ -83,6 +91,7 @@ struct store {
     struct store_common flush_list, flush_channel;
     struct list tellings, warmings;
     unsigned votes;
+    struct store_set voted;
     struct flushes flushes;
     struct value_room room;
     uint8_t content[VALUE_MAX], sealed[VALUE_MAX + 8192];

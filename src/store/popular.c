@@ -6,8 +6,6 @@
  * callbacks were taken off. */
 #include "popular.h"
 
-#include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/clock.h"
@@ -41,40 +39,62 @@ static void name_set(uint8_t out[SEAL_NAME], const struct store *store, const ui
 
 /* --- votes --- */
 
-/* It doubles in each half-life, and grows evenly in between. */
-static double growth(int64_t era_s)
+/* A vote doubles in each half-life, and grows evenly in between. The text is a whole number and a power of ten: printing
+ * 2^200 as such takes more instructions than sealing a value. */
+struct bytes popular_weight(char out[POPULAR_WEIGHT], uint32_t ttl, int64_t era_s)
 {
-    return ldexp(1 + (double)(era_s % HALF_LIFE_S) / HALF_LIFE_S, (int)(era_s / HALF_LIFE_S));
+    int64_t doubled = era_s / HALF_LIFE_S;
+    double vote = (ttl < VOTE_MOST_S ? ttl : VOTE_MOST_S) * (double)VOTE_EACH * 1000;
+    unsigned power = 0;
+    vote *= 1 + (double)(era_s % HALF_LIFE_S) / HALF_LIFE_S;
+    for (; doubled >= 10; doubled -= 10, power += 3)
+        vote *= 1.024; /* 2^10 / 10^3 */
+    char digits[RESP_DIGITS], exponent[RESP_DIGITS];
+    struct bytes front = resp_number(digits, (uint64_t)vote << doubled), back = resp_number(exponent, power);
+    memcpy(out, front.data, front.len);
+    out[front.len] = 'e';
+    memcpy(out + front.len + 1, back.data, back.len);
+    return (struct bytes){(const uint8_t *)out, front.len + 1 + back.len};
 }
 
-static void trim(struct node *node, const char text[SEAL_TEXT + 1])
+static void trim(struct node *node, struct bytes set)
 {
-    struct bytes set = store_bytes_of(text);
-    char last[16], life[24];
+    char last[16], life[RESP_DIGITS];
     snprintf(last, sizeof last, "-%d", MEMBERS + 1);
-    snprintf(life, sizeof life, "%" PRIu64, (uint64_t)ERA_S * 1100);
     (void)!node_command(
         node, (struct bytes[]){store_bytes_of("ZREMRANGEBYRANK"), set, store_bytes_of("0"), store_bytes_of(last)}, 4);
-    (void)!node_command(node, (struct bytes[]){store_bytes_of("PEXPIRE"), set, store_bytes_of(life)}, 3);
+    (void)!node_command(node,
+                        (struct bytes[]){store_bytes_of("PEXPIRE"), set, resp_number(life, (uint64_t)ERA_S * 1100)}, 3);
+}
+
+/* The set of a definition at this time; it is the same one for a long time. */
+static const struct store_set *set_of(struct store *store, const uint8_t definition[DIGEST_LEN], int64_t now_s)
+{
+    struct store_set *set = &store->voted;
+    if (!set->known || set->era != now_s / ERA_S || memcmp(set->definition, definition, DIGEST_LEN) != 0) {
+        name_set(set->name, store, definition, now_s);
+        seal_text(set->text, set->name);
+        memcpy(set->definition, definition, DIGEST_LEN);
+        set->era = now_s / ERA_S;
+        set->known = true;
+    }
+    return set;
 }
 
 void popular_vote(struct store *store, const uint8_t definition[DIGEST_LEN], const uint8_t name[SEAL_NAME],
                   uint32_t ttl)
 {
-    uint8_t set[SEAL_NAME];
-    char text[SEAL_TEXT + 1], weight[40];
-    int64_t now_s = clock_wall_ms() / 1000;
+    char weight[POPULAR_WEIGHT];
     if (store->setup->warm_names == 0 || ++store->votes % VOTE_EACH != 0)
         return;
-    name_set(set, store, definition, now_s);
-    seal_text(text, set);
-    struct node *node = store_node_of(store, set);
-    double vote = (ttl < VOTE_MOST_S ? ttl : VOTE_MOST_S) * (double)VOTE_EACH;
-    snprintf(weight, sizeof weight, "%.17g", vote * growth(now_s % ERA_S));
+    int64_t now_s = clock_wall_ms() / 1000;
+    const struct store_set *set = set_of(store, definition, now_s);
+    const struct bytes text = {(const uint8_t *)set->text, SEAL_TEXT};
+    struct node *node = store_node_of(store, set->name);
     (void)!node_command(
         node,
         (struct bytes[]){
-            store_bytes_of("ZINCRBY"), {(const uint8_t *)text, SEAL_TEXT}, store_bytes_of(weight), {name, SEAL_NAME}},
+            store_bytes_of("ZINCRBY"), text, popular_weight(weight, ttl, now_s % ERA_S), {name, SEAL_NAME}},
         4);
     if (store->votes % (VOTE_EACH * TRIM_EACH) == VOTE_EACH)
         trim(node, text);
@@ -249,4 +269,5 @@ void popular_end(struct store *store)
     struct list_link *link;
     while ((link = list_first(&store->warmings)))
         warming_free(container_of(link, struct warming, link));
+    store->voted.known = false; /* its name depends on the setup's keys */
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Gets, puts and leases over nodes of the test: it sees each command and gives the replies; the clock is fake. */
 #include <setjmp.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "dns/codes.h"
 #include "fake_nodes.h"
 #include "store/lease.h"
+#include "store/popular.h"
 
 /* The reply to a poll; len 0: nil. */
 static void reply_poll(struct fake_command *to, const void *value, size_t value_len, const void *lease,
@@ -516,6 +518,30 @@ static void reply_names(unsigned count)
 }
 
 /* Each request of a batch has its place until its reply, also when the time for all of them is over. */
+/* The same votes an hour later weigh twice as much, to the end of an era. */
+static void votes_double_each_hour(void **state)
+{
+    (void)state;
+    double before = 0;
+    for (int64_t era_s = 0; era_s < 256 * 3600; era_s += 450) {
+        char text[POPULAR_WEIGHT + 1];
+        struct bytes weight = popular_weight(text, 2, era_s);
+        assert_in_range(weight.len, 3, POPULAR_WEIGHT);
+        text[weight.len] = '\0';
+        double now = strtod(text, NULL),
+               expected = ldexp(8000 * (1 + (double)(era_s % 3600) / 3600), (int)(era_s / 3600));
+        assert_true(fabs(now / expected - 1) < 0.0002);
+        assert_true(now > before);
+        before = now;
+        weight = popular_weight(text, 20, era_s);
+        text[weight.len] = '\0';
+        assert_true(fabs(strtod(text, NULL) / now / 10 - 1) < 0.0002);
+        weight = popular_weight(text, UINT32_MAX, era_s);
+        text[weight.len] = '\0';
+        assert_true(fabs(strtod(text, NULL) / now / 1800 - 1) < 0.0002);
+    }
+}
+
 static void popular_names_of_a_store_that_stalls(void **state)
 {
     (void)state;
@@ -553,6 +579,7 @@ int main(void)
         TEST(two_keys_are_both_asked_and_one_is_leased),
         TEST(flushes_exclude_values),
         TEST(nothing_is_asked_in_vain),
+        TEST(votes_double_each_hour),
         TEST(popular_names_of_a_store_that_stalls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
