@@ -57,12 +57,13 @@ static void get_replied(struct store_command *request, const struct resp_reply *
     bool opened = value && get_open(get, which, resp_text(reply, item), item->len, &found);
     /* Behind a value that was rejected, or an error, there is nothing to wait for. */
     get->unfit |= value ? !opened : !item || item->type == RESP_ERROR;
+    get->known |= opened;
     if (opened && store->ops->usable(get->context, &found)) {
         popular_vote(store, get->definition, get->name[0], found.ttl);
         get_end(get, &found, false);
     } else if (get->outstanding > 0) {
         return;
-    } else if (list_linked(&get->in_waiting) && !get->unfit) {
+    } else if (list_linked(&get->in_waiting) && (get->known || store->setup->forgets) && !get->unfit) {
         lease_begin(get);
     } else {
         get_end(get, NULL, false); /* or the upstream was asked meanwhile */

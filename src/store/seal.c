@@ -6,8 +6,8 @@
  * padded content) with a key of its own. Two values can only have the same nonce if they are the same, or if their hashes
  * of 128 bits collide in one millisecond. Random nonces would be drawn from the kernel for each value, because whatever a
  * process keeps of them is there twice after the restart of a virtual machine from a snapshot; a nonce that was used
- * twice reveals both values and lets the store forge others. What the store learns from a synthetic nonce is that a
- * value was sealed twice within one millisecond.
+ * twice reveals both values and lets the store forge others. A synthetic nonce reveals only that a value was sealed twice
+ * within one millisecond.
  *
  * Invariant: the length of the padding's block follows from the padded length, so it needs no field. */
 #include "seal.h"

@@ -127,10 +127,13 @@ def test_a_slot_moves(make_replica, cluster, server):
 
 def test_leases_and_popular_names(make_replica, cluster, server):
     first = make_replica(cluster, **{"warm-names": 1000})
-    names = [f"n{number}.example" for number in range(80)]
-    for name in names:
+    outdated = [f"ttl2.n{number}.example" for number in range(20)]
+    for name in outdated + [f"n{number}.example" for number in range(80)]:
         ask_truly(first, name)
-    assert count(first, "store_leases_won") == 80 and count(first, "store_leases_refused") == 0
+    time.sleep(2.1)
+    for name in outdated:
+        ask_truly(first, name)
+    assert count(first, "store_leases_won") == 20 and count(first, "store_leases_refused") == 0
     popular = [(node, key) for node in cluster.masters for key in node("KEYS", "dotstub:*") if node("TYPE", key) == b"zset"]
     (node, key), = popular
     members = node("ZCARD", key)

@@ -202,7 +202,7 @@ static void a_second_key_opens_only(void **state)
     assert_int_equal(sample_open(&sample, &old, 0, SEAL_ANSWER, NOW_MS, &out), SEAL_DAMAGED);
 }
 
-/* What a replica with the key never seals. */
+/* No replica with the key seals such a value. */
 static void bad_padding_is_refused(void **state)
 {
     (void)state;
