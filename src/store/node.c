@@ -316,14 +316,19 @@ static void take_reply(struct node *node, struct resp_reply *reply)
     request_end(request, reply);
 }
 
+/* The reader moves what is left to the front after each kilobyte of replies, so it gets little at a time. */
 static void frame(struct stream *stream, uint8_t *data, size_t len)
 {
+    enum { PART = 2048 };
     struct node *node = node_of(stream);
     struct resp_reply reply;
-    int status = resp_feed(node->resp, (struct bytes){data, len});
-    while (status == 0 && stream->state == STREAM_OPEN && (status = resp_next(node->resp, &reply)) > 0) {
-        take_reply(node, &reply);
-        status = 0;
+    int status = 0;
+    for (size_t at = 0; at < len && status == 0 && stream->state == STREAM_OPEN; at += PART) {
+        status = resp_feed(node->resp, (struct bytes){data + at, len - at < PART ? len - at : PART});
+        while (status == 0 && stream->state == STREAM_OPEN && (status = resp_next(node->resp, &reply)) > 0) {
+            take_reply(node, &reply);
+            status = 0;
+        }
     }
     if (status < 0)
         node_close(node, status);

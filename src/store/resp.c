@@ -43,13 +43,21 @@ struct bytes resp_number(char out[RESP_DIGITS], uint64_t number)
     return (struct bytes){(const uint8_t *)at, (size_t)(out + RESP_DIGITS - at)};
 }
 
-static void put_line(struct writer *writer, uint8_t type, size_t number)
+/* Both return the place behind what they wrote. */
+static uint8_t *put(uint8_t *at, const void *data, size_t len)
+{
+    if (len > 0)
+        memcpy(at, data, len);
+    memcpy(at + len, "\r\n", 2);
+    return at + len + 2;
+}
+
+static uint8_t *put_line(uint8_t *at, char type, size_t number)
 {
     char digits[RESP_DIGITS];
     struct bytes text = resp_number(digits, number);
-    writer_u8(writer, type);
-    writer_bytes(writer, text.data, text.len);
-    writer_bytes(writer, "\r\n", 2);
+    *at = (uint8_t)type;
+    return put(at + 1, text.data, text.len);
 }
 
 size_t resp_command_room(const struct bytes *arguments, unsigned count)
@@ -62,14 +70,12 @@ size_t resp_command_room(const struct bytes *arguments, unsigned count)
 
 size_t resp_command(uint8_t *out, const struct bytes *arguments, unsigned count)
 {
-    struct writer writer = writer_over(out, resp_command_room(arguments, count));
-    put_line(&writer, '*', count);
+    uint8_t *at = put_line(out, '*', count);
     for (unsigned i = 0; i < count; i++) {
-        put_line(&writer, '$', arguments[i].len);
-        writer_bytes(&writer, arguments[i].data, arguments[i].len);
-        writer_bytes(&writer, "\r\n", 2);
+        at = put_line(at, '$', arguments[i].len);
+        at = put(at, arguments[i].data, arguments[i].len);
     }
-    return writer_len(&writer);
+    return (size_t)(at - out);
 }
 
 /* --- replies --- */
