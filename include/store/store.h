@@ -82,22 +82,34 @@ void store_configure(struct store *store, struct store_setup *setup);
 void store_stop(struct store *store, void (*closed)(void *context), void *context);
 void store_free(struct store *store);
 
+/* The name of an entry with the fleet's key. Zeroed: not known yet. */
+struct store_name {
+    uint64_t setup; /* the number of the setup that it belongs to */
+    uint8_t bytes[32];
+};
+
+/* The response to `key` of a group with this definition. `name` is set by the first function that needs it. */
+struct store_entry {
+    const uint8_t *definition; /* DIGEST_LEN bytes */
+    const struct key *key;
+    struct store_name *name;
+};
+
 struct store_get;
-/* Asks for the response to a key of a group with this definition. `key` is borrowed until the end of the get.
- * `median_ms`: of the upstream's response times, for the patience. `epoch`: of the cache; values that were sealed before
+/* Asks for an entry, whose key is borrowed until the end of the get. `median_ms`: of the upstream's response times, for the patience. `epoch`: of the cache; values that were sealed before
  * the epoch began are not used. NULL: nothing was asked, and the caller should go on. Never calls back before it
  * returns. */
-struct store_get *store_get(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
-                            uint64_t median_ms, uint64_t epoch, void *context) MUST_CHECK;
+struct store_get *store_get(struct store *store, const struct store_entry *entry, uint64_t median_ms, uint64_t epoch,
+                            void *context) MUST_CHECK;
 /* Ends a get without a callback. */
 void store_forget(struct store_get *get);
 /* Gives a response to the store, for its ttl and `stale_s` more seconds. False: responses such as this one are not
  * stored, or it was dropped. */
-bool store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
-               const struct answer *answer, uint32_t stale_s, enum store_verdict verdict);
+bool store_put(struct store *store, const struct store_entry *entry, const struct answer *answer, uint32_t stale_s,
+               enum store_verdict verdict);
 
 /* The response that others wait for will not come, or is not stored. */
-void store_unlease(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key);
+void store_unlease(struct store *store, const struct store_entry *entry);
 
 /* --- flushes of the whole fleet --- */
 

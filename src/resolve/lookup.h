@@ -5,6 +5,7 @@
 
 #include "dns/codes.h"
 #include "resolve/query.h"
+#include "store/store.h"
 #include "upstream/ask.h"
 
 /* The stages of a lookup, in order. A stage that has nothing to do or is not wanted is skipped. */
@@ -40,10 +41,11 @@ struct lookup {
     bool leased;    /* other replicas of the fleet wait for the response */
     int error;      /* why it failed; 0: see ask_report */
     struct list waiters;
-    struct list waits;                    /* of struct lookup_wait: the lookups that this one waits for */
-    struct answer *answer;                /* NULL: no response yet. Borrowed from the session, or in `kept` */
-    struct kept_response *kept;           /* owned: a copy for a later stage that waits; else NULL */
-    struct store_get *get;                /* outstanding; NULL: none */
+    struct list waits;          /* of struct lookup_wait: the lookups that this one waits for */
+    struct answer *answer;      /* NULL: no response yet. Borrowed from the session, or in `kept` */
+    struct kept_response *kept; /* owned: a copy for a later stage that waits; else NULL */
+    struct store_get *get;      /* outstanding; NULL: none */
+    struct store_name name_in_store;
     struct lookup_validation *validation; /* owned; NULL: its response is not validated */
     uint64_t validating_ms;               /* since when; 0: not */
     uint32_t life_s;                      /* of a validated response: the most seconds to keep it; 0: no limit */

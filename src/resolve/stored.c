@@ -16,32 +16,39 @@ bool stored_is_wanted(const struct lookup *lookup)
     return lookup->resolver->store && !group_is_portal(lookup->group);
 }
 
+/* False: the group is gone. */
+static bool entry_of(struct lookup *lookup, struct store_entry *out)
+{
+    *out = (struct store_entry){.definition = groups_definition(lookup->resolver->groups, lookup->key.group),
+                                .key = &lookup->key,
+                                .name = &lookup->name_in_store};
+    return out->definition != NULL;
+}
+
 bool stored_begin(struct lookup *lookup)
 {
     struct resolver *resolver = lookup->resolver;
-    const uint8_t *definition = groups_definition(resolver->groups, lookup->key.group);
-    if (!definition || resolver->stopping)
+    struct store_entry entry;
+    if (!entry_of(lookup, &entry) || resolver->stopping)
         return false;
-    lookup->get =
-        store_get(resolver->store, definition, &lookup->key, group_median_ms(lookup->group), lookup->epoch, lookup);
+    lookup->get = store_get(resolver->store, &entry, group_median_ms(lookup->group), lookup->epoch, lookup);
     return lookup->get != NULL;
 }
 
 void stored_put(struct lookup *lookup, const struct answer *answer)
 {
     struct resolver *resolver = lookup->resolver;
-    const uint8_t *definition = groups_definition(resolver->groups, lookup->key.group);
-    if (definition && !group_is_portal(lookup->group) &&
-        store_put(resolver->store, definition, &lookup->key, answer, resolver->config->cache.serve_stale,
-                  STORE_NOT_VALIDATED))
+    struct store_entry entry;
+    if (entry_of(lookup, &entry) && !group_is_portal(lookup->group) &&
+        store_put(resolver->store, &entry, answer, resolver->config->cache.serve_stale, STORE_NOT_VALIDATED))
         lookup->leased = false;
 }
 
 void stored_unlease(struct lookup *lookup)
 {
-    const uint8_t *definition = groups_definition(lookup->resolver->groups, lookup->key.group);
-    if (definition && lookup->resolver->store)
-        store_unlease(lookup->resolver->store, definition, &lookup->key);
+    struct store_entry entry;
+    if (entry_of(lookup, &entry) && lookup->resolver->store)
+        store_unlease(lookup->resolver->store, &entry);
 }
 
 /* True if the local cache received its entry later than the value was sealed, or if that entry lives longer. */

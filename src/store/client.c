@@ -87,12 +87,17 @@ static struct store_command *ask_node(struct store *store, struct node *node, co
 }
 
 /* Sends the GETs for which a lookup may wait. */
-static void get_ask(struct store_get *get, struct bytes material)
+static void get_ask(struct store_get *get, const struct store_entry *entry)
 {
     struct store *store = get->store;
+    uint8_t material[STORE_MATERIAL];
     uint64_t now_ms = loop_now(store->owner.loop);
     for (unsigned i = 0; i < store->setup->keys.count; i++) {
-        seal_name(get->name[i], &store->setup->keys, i, SEAL_ANSWER, material);
+        if (i == 0)
+            memcpy(get->name[0], store_name_of(store, entry), SEAL_NAME);
+        else
+            seal_name(get->name[i], &store->setup->keys, i, SEAL_ANSWER,
+                      store_material(material, entry->definition, entry->key));
         struct store_place *place = store_place_of(store, get->name[i]);
         if (!place)
             continue;
@@ -153,10 +158,9 @@ void store_take_flush(struct store *store, const struct store_flush *flush, uint
     store->spared++;
 }
 
-struct store_get *store_get(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
-                            uint64_t median_ms, uint64_t epoch, void *context)
+struct store_get *store_get(struct store *store, const struct store_entry *entry, uint64_t median_ms, uint64_t epoch,
+                            void *context)
 {
-    uint8_t material[STORE_MATERIAL];
     note_epoch(store, epoch);
     if (!store->setup || store->stopping || !clock_is_fine(store, loop_now(store->owner.loop)))
         return NULL;
@@ -165,11 +169,11 @@ struct store_get *store_get(struct store *store, const uint8_t definition[DIGEST
         return NULL;
     get->store = store;
     get->context = context;
-    get->key = key;
-    memcpy(get->definition, definition, DIGEST_LEN);
+    get->key = entry->key;
+    memcpy(get->definition, entry->definition, DIGEST_LEN);
     get->median_ms = median_ms;
     get->not_before_ms = store->not_before_ms;
-    get_ask(get, store_material(material, definition, key));
+    get_ask(get, entry);
     if (get->outstanding == 0) {
         store_count(store, COUNTER_store_left_alone);
         slab_give(&store->gets, get);
@@ -250,18 +254,17 @@ static void put_replied(struct store_command *request, const struct resp_reply *
         store_count(store, COUNTER_store_puts_failed);
 }
 
-bool store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
-               const struct answer *answer, uint32_t stale_s, enum store_verdict verdict)
+bool store_put(struct store *store, const struct store_entry *entry, const struct answer *answer, uint32_t stale_s,
+               enum store_verdict verdict)
 {
-    uint8_t material[STORE_MATERIAL], name[SEAL_NAME];
     char text[SEAL_TEXT + 1], life[RESP_DIGITS];
     if (!store->setup || store->stopping || answer->ttl < TTL_LEAST_S || !answer_is_conclusive(answer) ||
         answer->truncated || !clock_is_fine(store, loop_now(store->owner.loop)))
         return false;
-    seal_name(name, &store->setup->keys, 0, SEAL_ANSWER, store_material(material, definition, key));
+    const uint8_t *name = store_name_of(store, entry);
     struct node *node = store_node_of(store, name);
     node_wake(node);
-    size_t len = node_is_ready(node) ? value_pack(store->content, answer, key->flags, verdict) : 0;
+    size_t len = node_is_ready(node) ? value_pack(store->content, answer, entry->key->flags, verdict) : 0;
     if (len == 0) {
         store_count(store, COUNTER_store_puts_dropped);
         return false;
@@ -285,7 +288,7 @@ bool store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const 
     }
     store_count(store, request ? COUNTER_store_puts : COUNTER_store_puts_dropped);
     if (request)
-        popular_vote(store, definition, name, answer->ttl);
+        popular_vote(store, entry->definition, name, answer->ttl);
     return request != NULL;
 }
 
@@ -314,6 +317,7 @@ static int use_setup(struct store *store, struct store_setup *setup)
         return status;
     }
     store->setup = store_setup_ref(setup);
+    store->setup_number++;
     if (setup)
         fleet_configure(store);
     store->dial_due = true; /* on the worker's thread, without the privileges of the start */

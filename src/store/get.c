@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "topology.h"
 
+_Static_assert(sizeof((struct store_name *)0)->bytes == SEAL_NAME, "a name is a name");
+
 /* The group's number differs between replicas: its definition stands for it. */
 struct bytes store_material(uint8_t out[STORE_MATERIAL], const uint8_t definition[DIGEST_LEN], const struct key *key)
 {
@@ -16,6 +18,16 @@ struct bytes store_material(uint8_t out[STORE_MATERIAL], const uint8_t definitio
     writer_u8(&writer, key->name_len);
     writer_bytes(&writer, key->name, key->name_len);
     return (struct bytes){out, writer_len(&writer)};
+}
+
+const uint8_t *store_name_of(const struct store *store, const struct store_entry *entry)
+{
+    uint8_t material[STORE_MATERIAL];
+    if (entry->name->setup != store->setup_number)
+        seal_name(entry->name->bytes, &store->setup->keys, 0, SEAL_ANSWER,
+                  store_material(material, entry->definition, entry->key));
+    entry->name->setup = store->setup_number;
+    return entry->name->bytes;
 }
 
 struct store_place *store_place_of(struct store *store, const uint8_t name[SEAL_NAME])

@@ -7,6 +7,8 @@
 
 /* The bytes whose hash names the entry of a key. */
 struct bytes store_material(uint8_t out[STORE_MATERIAL], const uint8_t definition[DIGEST_LEN], const struct key *key);
+/* The name of an entry, with the first of the fleet's keys. */
+const uint8_t *store_name_of(const struct store *store, const struct store_entry *entry);
 /* The server that has the entry of this name; NULL: none is known now. */
 struct store_place *store_place_of(struct store *store, const uint8_t name[SEAL_NAME]);
 struct node *store_node_of(struct store *store, const uint8_t name[SEAL_NAME]);

@@ -70,6 +70,7 @@ struct store {
     const struct store_ops *ops;
     void *user;
     struct store_setup *setup; /* NULL: off */
+    uint64_t setup_number;     /* of the setups so far; see store_name */
     bool leads;
     const struct topology *topology;
     struct sentinel *sentinel;  /* of topology_sentinel */

@@ -242,11 +242,10 @@ void lease_begin(struct store_get *get)
         get_end(get, NULL, false);
 }
 
-void store_unlease(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key)
+void store_unlease(struct store *store, const struct store_entry *entry)
 {
-    uint8_t material[STORE_MATERIAL], name[SEAL_NAME];
     if (!store->setup || store->stopping)
         return;
-    seal_name(name, &store->setup->keys, 0, SEAL_ANSWER, store_material(material, definition, key));
+    const uint8_t *name = store_name_of(store, entry);
     (void)!set_lease(store, store_node_of(store, name), name, false, LIFE_MOST_MS);
 }

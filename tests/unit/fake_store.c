@@ -27,13 +27,12 @@ void fake_store_reset(void)
     fake_store_refuses = fake_store_keeps_nothing = false;
 }
 
-struct store_get *store_get(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
-                            uint64_t median_ms, uint64_t epoch, void *context)
+struct store_get *store_get(struct store *store, const struct store_entry *entry, uint64_t median_ms, uint64_t epoch,
+                            void *context)
 {
     (void)store;
-    (void)definition;
     fake_store_gets++;
-    the_get = (struct store_get){.context = context, .key = key, .median_ms = median_ms, .epoch = epoch};
+    the_get = (struct store_get){.context = context, .key = entry->key, .median_ms = median_ms, .epoch = epoch};
     return fake_store_get = fake_store_refuses ? NULL : &the_get;
 }
 
@@ -42,12 +41,11 @@ void store_forget(struct store_get *get)
     get->forgotten = true;
 }
 
-bool store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
-               const struct answer *answer, uint32_t stale_s, enum store_verdict verdict)
+bool store_put(struct store *store, const struct store_entry *entry, const struct answer *answer, uint32_t stale_s,
+               enum store_verdict verdict)
 {
     (void)store;
-    (void)definition;
-    (void)key;
+    (void)entry;
     (void)verdict;
     fake_store_puts++;
     fake_store_ttl = answer->ttl;
@@ -55,10 +53,9 @@ bool store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const 
     return !fake_store_keeps_nothing;
 }
 
-void store_unlease(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key)
+void store_unlease(struct store *store, const struct store_entry *entry)
 {
     (void)store;
-    (void)definition;
-    (void)key;
+    (void)entry;
     fake_store_unleases++;
 }

@@ -66,6 +66,9 @@ static void late(void *context)
 
 static const struct store_ops ops = {.usable = usable, .done = done, .late = late};
 static const uint8_t definition[DIGEST_LEN] = {7};
+static const struct key key = {.type = 1, .class = 1, .name_len = 8, .name = "\1a\4test"};
+static struct store_name name_of_key;
+static const struct store_entry entry = {definition, &key, &name_of_key};
 
 static void at(uint64_t ms_later)
 {
@@ -103,6 +106,7 @@ static int begin(void **state)
 {
     (void)state;
     memset(&seen_by, 0, sizeof seen_by);
+    memset(&name_of_key, 0, sizeof name_of_key);
     memset(&counters, 0, sizeof counters);
     fake_nodes_reset();
     wall_s = time(NULL);
@@ -136,11 +140,9 @@ static int finish(void **state)
 
 /* --- queries --- */
 
-static const struct key key = {.type = 1, .class = 1, .name_len = 8, .name = "\1a\4test"};
-
 static struct store_get *get(struct store_get **slot)
 {
-    *slot = store_get(store, definition, &key, 20, 0, slot);
+    *slot = store_get(store, &entry, 20, 0, slot);
     return *slot;
 }
 
@@ -154,7 +156,7 @@ static bool put(uint32_t ttl)
                             .ttl_offsets = offsets,
                             .ttl_count = 1,
                             .additional = sizeof wire - 1};
-    return store_put(store, definition, &key, &answer, 60, STORE_NOT_VALIDATED);
+    return store_put(store, &entry, &answer, 60, STORE_NOT_VALIDATED);
 }
 
 static uint64_t counted(enum counter which)
@@ -252,7 +254,7 @@ static void an_outdated_value_takes_the_lease(void **state)
     assert_int_equal(seen_by.done, 1);
     assert_int_equal(seen_by.leased, 1);
     assert_int_equal(counted(COUNTER_store_leases_won), 1);
-    store_unlease(store, definition, &key);
+    store_unlease(store, &entry);
     set = fake_next("SET");
     assert_memory_equal(set->argument[3], "XX", 2);
 }
@@ -342,7 +344,7 @@ static void a_lease_that_is_none(void **state)
     struct store_get *slot;
     uint8_t lease[FAKE_ARGUMENT], over[FAKE_ARGUMENT];
     size_t len = a_lease(lease);
-    store_unlease(store, definition, &key);
+    store_unlease(store, &entry);
     memcpy(over, fake_next("SET")->argument[2], len);
     for (unsigned i = 0; i < 4; i++) {
         if (i == 3)
@@ -499,14 +501,14 @@ static void flushes_exclude_values(void **state)
     size_t len = a_value(value);
     struct store_flush flush = {.at_ms = clock_wall_ms(), .below = true, .len = 6, .name = "\4test"};
     store_take_flush(store, &flush, 0);
-    slot = store_get(store, definition, &key, 20, 1, &slot); /* the epoch that the flush began */
+    slot = store_get(store, &entry, 20, 1, &slot); /* the epoch that the flush began */
     assert_non_null(slot);
     fake_reply_text(fake_next("GET"), value, len);
     assert_int_equal(seen_by.found, 0);
     assert_int_equal(counted(COUNTER_store_flushed), 1);
     assert_true(fake_nothing_more());          /* a lease would be that of the older value */
     assert_int_equal(store->not_before_ms, 0); /* other names are not concerned */
-    slot = store_get(store, definition, &key, 20, 2, &slot);
+    slot = store_get(store, &entry, 20, 2, &slot);
     assert_true(store->not_before_ms > 0); /* a flush of this machine alone */
     store_forget(slot);
 }

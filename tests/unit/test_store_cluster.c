@@ -123,7 +123,8 @@ static void follow(unsigned count)
 static struct store_get *get(unsigned number, struct key *key)
 {
     *key = key_of(number);
-    return store_get(run_store, definition, key, 0, 0, NULL);
+    struct store_name name = {0};
+    return store_get(run_store, &(struct store_entry){definition, key, &name}, 0, 0, NULL);
 }
 
 /* The latest GET, whose slot is in its key. */

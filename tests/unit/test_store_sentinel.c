@@ -37,6 +37,11 @@ static unsigned asks(void)
     return count;
 }
 
+static const uint8_t definition[DIGEST_LEN];
+static const struct key key = {.type = 1, .class = 1, .name_len = 8, .name = "\1a\4test"};
+static struct store_name name_of_key;
+static const struct store_entry entry = {definition, &key, &name_of_key};
+
 static void tell(const char *reply)
 {
     struct fake_command *to = asked();
@@ -105,12 +110,10 @@ static void the_master_is_asked_for_and_connected(void **state)
 static void no_master_delays_nothing(void **state)
 {
     (void)state;
-    static const uint8_t definition[DIGEST_LEN];
-    static const struct key key = {.type = 1, .class = 1, .name_len = 8, .name = "\1a\4test"};
     run_start(STORE_SENTINEL, 1, 5000);
-    assert_null(store_get(run_store, definition, &key, 20, 0, NULL));
+    assert_null(store_get(run_store, &entry, 20, 0, NULL));
     assert_int_equal(run_counted(COUNTER_store_left_alone), 1);
-    store_unlease(run_store, definition, &key);
+    store_unlease(run_store, &entry);
     assert_int_equal(fake_sent_count, 0);
 }
 
@@ -202,14 +205,12 @@ static void what_else_is_no_role(void **state)
 static void a_write_that_is_refused(void **state)
 {
     (void)state;
-    static const uint8_t definition[DIGEST_LEN];
-    static const struct key key = {.type = 1, .class = 1, .name_len = 8, .name = "\1a\4test"};
     follow(1);
-    store_unlease(run_store, definition, &key);
+    store_unlease(run_store, &entry);
     assert_true(fake_has(&fake_sent[fake_sent_count - 1], 0, "SET"));
     fake_reply(&fake_sent[fake_sent_count - 1], "-OOM command not allowed\r\n");
     assert_true(node_is_ready(master()));
-    store_unlease(run_store, definition, &key);
+    store_unlease(run_store, &entry);
     fake_reply(&fake_sent[fake_sent_count - 1], "-READONLY You can't write against a read only replica.\r\n");
     assert_int_equal(master()->state, NODE_CLOSING);
     fake_node_lose(master());
