@@ -275,13 +275,13 @@ bool store_put(struct store *store, const struct store_entry *entry, const struc
         .kind = SEAL_ANSWER, .name = name, .sealed_ms = now_ms, .expires_ms = now_ms + (int64_t)life_ms};
     seal(store->sealed, &store->setup->keys, &terms, (struct bytes){store->content, len});
     seal_text(text, name);
-    struct store_command *request = node_command(node,
-                                                 (struct bytes[]){store_bytes_of("SET"),
-                                                                  {(const uint8_t *)text, SEAL_TEXT},
-                                                                  {store->sealed, seal_len(len)},
-                                                                  store_bytes_of("PX"),
-                                                                  resp_number(life, life_ms)},
-                                                 5);
+    struct store_command *request = node_command_when(node,
+                                                      (struct bytes[]){store_bytes_of("SET"),
+                                                                       {(const uint8_t *)text, SEAL_TEXT},
+                                                                       {store->sealed, seal_len(len)},
+                                                                       store_bytes_of("PX"),
+                                                                       resp_number(life, life_ms)},
+                                                      5, entry->awaited ? NODE_NOW : NODE_LATER);
     if (request) {
         request->done = put_replied;
         request->context = store;

@@ -30,7 +30,9 @@ enum {
     OUTSTANDING_MOST = 8192,
     COMMAND_MOST = 1 << 20,
     REPEATABLE_MOST = 4 << 20, /* bytes of commands that are kept, of all nodes */
-    CHANNEL_PING_MS = 10000,   /* a channel that is silent for this time is tried */
+    LATER_MS = 10,
+    LATER_BYTES = 16384,     /* unsent */
+    CHANNEL_PING_MS = 10000, /* a channel that is silent for this time is tried */
 };
 
 static void node_set_state(struct node *node, enum node_state state)
@@ -112,17 +114,33 @@ static uint8_t *reserve(struct node *node, size_t len)
     return node->outstanding < OUTSTANDING_MOST && len <= COMMAND_MOST ? stream_reserve(&node->stream, len) : NULL;
 }
 
-/* The command of `len` bytes in that room will be written. */
-static void commit(struct node *node, struct store_command *request, size_t len)
+static void write_soon(struct node *node)
 {
     struct node_owner *owner = node->owner;
-    stream_commit(&node->stream, len);
     if (!list_linked(&node->in_dirty))
         list_push_back(&owner->dirty, &node->in_dirty);
     loop_add_flush(owner->loop, &owner->flush);
+}
+
+static void write_later(struct node *node)
+{
+    struct loop *loop = node->owner->loop;
+    if (node->later_ms == 0)
+        node->later_ms = loop_now(loop) + LATER_MS;
+    loop_wake_by(loop, node->later_ms);
+}
+
+/* The command of `len` bytes in that room will be written. */
+static void commit(struct node *node, struct store_command *request, size_t len, enum node_when when)
+{
+    stream_commit(&node->stream, len);
     request->node = node;
     list_push_back(&node->queued, &request->link);
     node->outstanding++;
+    if (when == NODE_LATER && stream_unsent(&node->stream) < LATER_BYTES)
+        write_later(node);
+    else
+        write_soon(node);
 }
 
 /* Out of memory the command is not redirected. */
@@ -136,7 +154,8 @@ static void keep(struct node_owner *owner, struct store_command *request, const 
     owner->kept += len;
 }
 
-static struct store_command *give(struct node *node, const struct bytes *arguments, unsigned count, bool keeps)
+static struct store_command *give(struct node *node, const struct bytes *arguments, unsigned count, bool keeps,
+                                  enum node_when when)
 {
     uint8_t *room = reserve(node, resp_command_room(arguments, count));
     struct store_command *request = room ? slab_take(&node->owner->requests) : NULL;
@@ -145,18 +164,19 @@ static struct store_command *give(struct node *node, const struct bytes *argumen
     size_t len = resp_command(room, arguments, count);
     if (keeps)
         keep(node->owner, request, room, len);
-    commit(node, request, len);
+    commit(node, request, len, when);
     return request;
 }
 
-struct store_command *node_command(struct node *node, const struct bytes *arguments, unsigned count)
+struct store_command *node_command_when(struct node *node, const struct bytes *arguments, unsigned count,
+                                        enum node_when when)
 {
     size_t len = 0;
     for (unsigned i = 0; i < count; i++)
         len += arguments[i].len;
     if (!node_is_ready(node) || stream_unsent(&node->stream) + len > node->setup->write_queue)
         return NULL;
-    return give(node, arguments, count, node->role->keeps);
+    return give(node, arguments, count, node->role->keeps, when);
 }
 
 bool node_redirect(struct store_command *request, struct node *to, bool asking)
@@ -169,7 +189,7 @@ bool node_redirect(struct store_command *request, struct node *to, bool asking)
         return false;
     memcpy(room, request->kept, request->kept_len);
     request->redirects++;
-    commit(to, request, request->kept_len);
+    commit(to, request, request->kept_len, NODE_NOW);
     return true;
 }
 
@@ -187,6 +207,7 @@ static void flush_one(struct node *node)
         container_of(link, struct store_command, link)->sent_us = now_us;
         list_push_back(&node->sent, link);
     }
+    node->later_ms = 0;
     stream_flush(&node->stream);
     loop_wake_by(node->owner->loop, node->owed_ms + HEALTH_LOST_MS);
 }
@@ -256,6 +277,7 @@ static void closed(struct stream *stream, int reason)
     if (node->error == 0)
         node->error = reason;
     node_set_state(node, NODE_DOWN);
+    node->later_ms = 0;
     owner->open--;
     resp_free(node->resp);
     node->resp = NULL;
@@ -382,7 +404,7 @@ static void greeted(struct store_command *request, const struct resp_reply *repl
 int node_greet(struct node *node, const struct bytes *arguments, unsigned count,
                void (*done)(struct store_command *request, const struct resp_reply *reply), unsigned which)
 {
-    struct store_command *request = give(node, arguments, count, false);
+    struct store_command *request = give(node, arguments, count, false, NODE_NOW);
     if (!request)
         return -ENOMEM;
     request->done = done;
@@ -550,6 +572,16 @@ uint64_t node_owes(const struct node *node, uint64_t now_ms)
     return node->owed_ms && now_ms > node->owed_ms ? now_ms - node->owed_ms : 0;
 }
 
+static uint64_t check_later(struct node *node, uint64_t now_ms)
+{
+    if (node->later_ms == 0)
+        return LOOP_NEVER;
+    if (now_ms < node->later_ms)
+        return node->later_ms;
+    write_soon(node);
+    return LOOP_NEVER;
+}
+
 /* Nothing else tells that the peer of a silent channel is gone. */
 static uint64_t ping(struct node *node, uint64_t now_ms)
 {
@@ -560,8 +592,19 @@ static uint64_t ping(struct node *node, uint64_t now_ms)
     return now_ms + HEALTH_LOST_MS;
 }
 
+static uint64_t check_replies(struct node *node, uint64_t now_ms)
+{
+    if (!node->owed_ms)
+        return node->role->subscribes ? ping(node, now_ms) : LOOP_NEVER;
+    if (node_owes(node, now_ms) < HEALTH_LOST_MS)
+        return node->owed_ms + HEALTH_LOST_MS;
+    node_close(node, ERROR_SILENT);
+    return LOOP_NEVER;
+}
+
 uint64_t node_check(struct node *node, uint64_t now_ms)
 {
+    uint64_t later_ms, replies_ms;
     switch (node->state) {
     case NODE_RESOLVING:
         if (now_ms < node->begun_ms + GREETING_MS)
@@ -576,12 +619,9 @@ uint64_t node_check(struct node *node, uint64_t now_ms)
         node_close(node, -ETIMEDOUT);
         return LOOP_NEVER;
     case NODE_READY:
-        if (!node->owed_ms)
-            return node->role->subscribes ? ping(node, now_ms) : LOOP_NEVER;
-        if (node_owes(node, now_ms) < HEALTH_LOST_MS)
-            return node->owed_ms + HEALTH_LOST_MS;
-        node_close(node, ERROR_SILENT);
-        return LOOP_NEVER;
+        later_ms = check_later(node, now_ms);
+        replies_ms = check_replies(node, now_ms);
+        return later_ms < replies_ms ? later_ms : replies_ms;
     default:
         return LOOP_NEVER;
     }

@@ -90,6 +90,7 @@ struct node {
     struct store_health health;
     unsigned failures;
     uint64_t retry_ms, begun_ms, heard_ms, owed_ms; /* owed: when the oldest request was sent; 0: none */
+    uint64_t later_ms;                              /* when held commands are written; 0: there are none */
     uint64_t polled_ms;                             /* when the list of flushes was last asked for */
     int error;                                      /* why it is not ready; 0: unknown, or none */
     char refusal[120];                              /* what the server replied to the greeting; "" */
@@ -115,8 +116,15 @@ static inline bool node_is_ready(const struct node *node)
 {
     return node && node->state == NODE_READY;
 }
-/* Gives a command. NULL: not ready (`node` may be NULL), too much is unsent, or out of memory. */
-struct store_command *node_command(struct node *node, const struct bytes *arguments, unsigned count) MUST_CHECK;
+/* Gives a command. LATER: nobody waits for its effect, so it may wait 10 ms for others to be written with. NULL: not
+ * ready (`node` may be NULL), too much is unsent, or out of memory. */
+enum node_when { NODE_NOW, NODE_LATER };
+struct store_command *node_command_when(struct node *node, const struct bytes *arguments, unsigned count,
+                                        enum node_when when) MUST_CHECK;
+static inline struct store_command *node_command(struct node *node, const struct bytes *arguments, unsigned count)
+{
+    return node_command_when(node, arguments, count, NODE_NOW);
+}
 /* Within node_role.refused: gives the request to another node, after ASKING if `asking`. False: it cannot be, and ends:
  * that node is not ready, the command was not kept, or it was redirected NODE_REDIRECTS times. */
 enum { NODE_REDIRECTS = 2 };

@@ -61,10 +61,12 @@ static void trim(struct node *node, struct bytes set)
 {
     char last[16], life[RESP_DIGITS];
     snprintf(last, sizeof last, "-%d", MEMBERS + 1);
-    (void)!node_command(
-        node, (struct bytes[]){store_bytes_of("ZREMRANGEBYRANK"), set, store_bytes_of("0"), store_bytes_of(last)}, 4);
-    (void)!node_command(node,
-                        (struct bytes[]){store_bytes_of("PEXPIRE"), set, resp_number(life, (uint64_t)ERA_S * 1100)}, 3);
+    (void)!node_command_when(
+        node, (struct bytes[]){store_bytes_of("ZREMRANGEBYRANK"), set, store_bytes_of("0"), store_bytes_of(last)}, 4,
+        NODE_LATER);
+    (void)!node_command_when(
+        node, (struct bytes[]){store_bytes_of("PEXPIRE"), set, resp_number(life, (uint64_t)ERA_S * 1100)}, 3,
+        NODE_LATER);
 }
 
 /* The set of a definition at this time; it is the same one for a long time. */
@@ -91,11 +93,11 @@ void popular_vote(struct store *store, const uint8_t definition[DIGEST_LEN], con
     const struct store_set *set = set_of(store, definition, now_s);
     const struct bytes text = {(const uint8_t *)set->text, SEAL_TEXT};
     struct node *node = store_node_of(store, set->name);
-    (void)!node_command(
+    (void)!node_command_when(
         node,
         (struct bytes[]){
             store_bytes_of("ZINCRBY"), text, popular_weight(weight, ttl, now_s % ERA_S), {name, SEAL_NAME}},
-        4);
+        4, NODE_LATER);
     if (store->votes % (VOTE_EACH * TRIM_EACH) == VOTE_EACH)
         trim(node, text);
 }

@@ -133,8 +133,10 @@ static struct store_command *give(struct node *node, const struct bytes *argumen
     return one->command;
 }
 
-struct store_command *node_command(struct node *node, const struct bytes *arguments, unsigned count)
+struct store_command *node_command_when(struct node *node, const struct bytes *arguments, unsigned count,
+                                        enum node_when when)
 {
+    (void)when;
     return fake_nodes_full || !node_is_ready(node) ? NULL : give(node, arguments, count);
 }
 

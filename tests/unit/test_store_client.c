@@ -68,7 +68,7 @@ static const struct store_ops ops = {.usable = usable, .done = done, .late = lat
 static const uint8_t definition[DIGEST_LEN] = {7};
 static const struct key key = {.type = 1, .class = 1, .name_len = 8, .name = "\1a\4test"};
 static struct store_name name_of_key;
-static const struct store_entry entry = {definition, &key, &name_of_key};
+static const struct store_entry entry = {.definition = definition, .key = &key, .name = &name_of_key};
 
 static void at(uint64_t ms_later)
 {

@@ -124,7 +124,7 @@ static struct store_get *get(unsigned number, struct key *key)
 {
     *key = key_of(number);
     struct store_name name = {0};
-    return store_get(run_store, &(struct store_entry){definition, key, &name}, 0, 0, NULL);
+    return store_get(run_store, &(struct store_entry){.definition = definition, .key = key, .name = &name}, 0, 0, NULL);
 }
 
 /* The latest GET, whose slot is in its key. */

@@ -40,7 +40,7 @@ static unsigned asks(void)
 static const uint8_t definition[DIGEST_LEN];
 static const struct key key = {.type = 1, .class = 1, .name_len = 8, .name = "\1a\4test"};
 static struct store_name name_of_key;
-static const struct store_entry entry = {definition, &key, &name_of_key};
+static const struct store_entry entry = {.definition = definition, .key = &key, .name = &name_of_key};
 
 static void tell(const char *reply)
 {
