@@ -52,6 +52,7 @@ struct record {
     bool joined;            /* it joined a lookup in progress */
     bool stale;             /* the response was stale */
     bool stored;            /* the response came from the second-level cache */
+    bool awaited;           /* another replica of the fleet asked the upstream for it, and the lookup waited */
     char view[RECORD_VIEW]; /* the client's; "": none */
     uint16_t rcode;
     int ede_code; /* EDE_NONE: none */

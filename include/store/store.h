@@ -35,6 +35,7 @@ struct store_found {
     uint32_t ttl;         /* at first */
     uint64_t age_ms;      /* since it was sealed */
     enum store_verdict verdict;
+    bool awaited; /* another replica asked the upstream for it, and the get waited */
 };
 
 /* A look-up of the addresses of a server's host. */

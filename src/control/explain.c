@@ -144,6 +144,7 @@ static json_t *explain_object(const struct record *record)
     put_flag(object, "joined", record->joined);
     put_flag(object, "stale", record->stale);
     put_flag(object, "stored", record->stored);
+    put_flag(object, "awaited", record->awaited);
     put_number(object, "attempts", record->tries);
     put_number(object, "sessions_lost", record->session_losses);
     put_number(object, "queries", record->queries);

@@ -279,8 +279,13 @@ static json_t *store_object(const struct gather_sum *sum)
     put_number(object, "rejected",
                sum->counters[COUNTER_store_foreign] + sum->counters[COUNTER_store_damaged] +
                    sum->counters[COUNTER_store_early] + sum->counters[COUNTER_store_expired]);
+    put_number(object, "late", sum->counters[COUNTER_store_late]);
+    put_number(object, "written", sum->counters[COUNTER_store_puts] - sum->counters[COUNTER_store_puts_failed]);
+    put_number(object, "not_written",
+               sum->counters[COUNTER_store_puts_dropped] + sum->counters[COUNTER_store_puts_failed]);
     put_number(object, "flushes", sum->counters[COUNTER_store_flushes_heard]);
     put_number(object, "waits", sum->counters[COUNTER_store_leases_lost]);
+    put_number(object, "filled", sum->counters[COUNTER_store_leases_filled]);
     put_number(object, "warmed", sum->counters[COUNTER_store_warmed]);
     put_number(object, "failovers", sum->counters[COUNTER_store_failovers]);
     put_number(object, "moved", sum->counters[COUNTER_store_moved]);
@@ -364,6 +369,7 @@ char *status_page(const struct view *view, const struct gather_sum *sum, enum st
     put_text(root, "names", words[names]);
     put_flag(root, "reload_failed", view->reloads.last_failed);
     put(root, "counters", counters_object(view));
+    put(root, "store", store_object(sum));
     put(root, "latency", latency_object(&sum->tally));
     put(root, "recent", explain_recent(sum, PAGE_RECORDS, names == NAMES_SHOWN));
     return print(root);

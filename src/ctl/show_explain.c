@@ -56,7 +56,8 @@ static void print_remarks(const json_t *record, FILE *out)
     if (json_is_true(json_object_get(record, "stale")))
         fputs("  the response was stale\n", out);
     if (json_is_true(json_object_get(record, "stored")))
-        fputs("  the response came from the store\n", out);
+        fprintf(out, "  the response came from the store%s\n",
+                json_is_true(json_object_get(record, "awaited")) ? ": another machine asked the upstream for it" : "");
     if (table_number(record, "attempts") > 1)
         fprintf(out, "  %s attempts, %s sessions lost\n", table_field(record, "attempts", a),
                 table_field(record, "sessions_lost", b));

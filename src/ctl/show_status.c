@@ -135,6 +135,23 @@ static void print_hosts(const json_t *hosts, FILE *out)
 
 /* --- the store --- */
 
+#define N "%" JSON_INTEGER_FORMAT
+
+static void print_store_figures(const json_t *store, FILE *out)
+{
+    fprintf(out, "          " N " hits of " N " values asked, " N " rejected, " N " late\n",
+            table_number(store, "hits"), table_number(store, "gets"), table_number(store, "rejected"),
+            table_number(store, "late"));
+    fprintf(out, "          " N " values written, " N " lost", table_number(store, "written"),
+            table_number(store, "not_written"));
+    if (table_number(store, "waits") > 0)
+        fprintf(out, "; " N " of " N " lookups got the value that another machine asked for",
+                table_number(store, "filled"), table_number(store, "waits"));
+    if (table_number(store, "warmed") > 0)
+        fprintf(out, "; " N " popular names fetched", table_number(store, "warmed"));
+    fputc('\n', out);
+}
+
 static void print_store(const json_t *store, FILE *out)
 {
     const json_t *servers = json_object_get(store, "servers");
@@ -155,10 +172,7 @@ static void print_store(const json_t *store, FILE *out)
         fputc('\n', out);
     }
     if (json_array_size(servers) > 0)
-        fprintf(out,
-                "          %" JSON_INTEGER_FORMAT " hits of %" JSON_INTEGER_FORMAT
-                " values asked, %" JSON_INTEGER_FORMAT " rejected\n",
-                table_number(store, "hits"), table_number(store, "gets"), table_number(store, "rejected"));
+        print_store_figures(store, out);
 }
 
 /* --- figures --- */

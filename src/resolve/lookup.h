@@ -38,6 +38,7 @@ struct lookup {
     uint8_t depth;  /* greater than that of each lookup that waits for it; at most LOOKUP_DEPTH */
     bool dependent; /* was started for another lookup */
     bool stored;    /* the response is from the store */
+    bool awaited;   /* another replica of the fleet asked the upstream for the response */
     bool leased;    /* other replicas of the fleet wait for the response */
     int error;      /* why it failed; 0: see ask_report */
     struct list waiters;

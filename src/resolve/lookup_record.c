@@ -27,6 +27,7 @@ static void note_store(struct record *record, const struct lookup *lookup, uint6
     uint64_t from_ms = lookup->begun_ms > received_ms ? lookup->begun_ms : received_ms;
     uint64_t to_ms = lookup->ask.begun_ms ? lookup->ask.begun_ms : record->ended_ms;
     record->stored = lookup->stored;
+    record->awaited = lookup->stored && lookup->awaited;
     record->phase_ms[PHASE_STORE] = (uint32_t)(to_ms > from_ms ? to_ms - from_ms : 0);
     if (record->phase_ms[PHASE_RETRIES] >= record->phase_ms[PHASE_STORE])
         record->phase_ms[PHASE_RETRIES] -= record->phase_ms[PHASE_STORE];

@@ -86,6 +86,7 @@ static void take_fresh(struct lookup *lookup, struct store_found *found)
 {
     counter_add(lookup->resolver->counters, COUNTER_store_hits, 1);
     lookup->stored = true;
+    lookup->awaited = found->awaited;
     if (lookup->stage == STAGE_ASK)
         ask_cancel(&lookup->ask);
     lookup_respond(lookup, &found->answer, STAGE_ASK + 1);

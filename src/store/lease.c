@@ -125,6 +125,7 @@ static void polled(struct store_command *request, const struct resp_reply *reply
     bool opened = value && get_open(get, 0, resp_text(reply, &reply->items[1]), reply->items[1].len, &found);
     if (opened && store->ops->usable(get->context, &found)) {
         store_count(store, COUNTER_store_leases_filled);
+        found.awaited = true;
         popular_vote(store, get->definition, get->name[0], found.ttl);
         get_end(get, &found, false);
     } else if (waits && whole && value == opened && is_held(get, reply, &reply->items[2]) &&

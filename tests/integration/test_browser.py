@@ -11,6 +11,7 @@ import pytest
 
 from processes import eventually, free_port
 from test_page import TOKEN, token_file
+from test_store import redis, store  # noqa: F401 (fixtures)
 
 pytestmark = pytest.mark.browser
 
@@ -118,6 +119,19 @@ def test_contents(browser, busy, size, form):
         assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
         picture(browser, f"{form}-{scheme}")
     assert len(grounds) == 2 and not console_errors(browser)
+
+
+def test_a_store_has_its_own_section(browser, busy, make_daemon, server, store):
+    open_page(browser, busy.url)
+    assert not browser.find_element("css selector", "#store").is_displayed()
+    port = free_port("127.0.0.1")
+    daemon = make_daemon(server, store=store, metrics={"listen": f"127.0.0.1@{port}"})
+    daemon.wait_line("store: .* connected")
+    for name in "abcde":
+        daemon.ask(f"{name}.example")
+    open_page(browser, f"http://127.0.0.1:{port}/")
+    assert store["servers"][0] in seen(browser, "#stores") and "ready" in seen(browser, "#stores")
+    assert "of 5 values asked" in seen(browser, "#store-note") and not console_errors(browser)
 
 
 def test_no_requests_to_other_hosts_and_no_token_in_the_url(browser, busy):

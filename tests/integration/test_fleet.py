@@ -165,7 +165,7 @@ def test_one_replica_asks_for_all(make_daemon, slow_server, store):
 
 
 def test_an_expired_name_is_refreshed_by_one_replica(make_daemon, slow_server, store):
-    replicas = [make_daemon(slow_server, store=store) for _ in range(3)]
+    replicas = [make_daemon(slow_server, store=store, log={"slow": "20ms"}) for _ in range(3)]
     for number, replica in enumerate(replicas):
         replica.wait_line("store: .* connected")
         for i in range(3):
@@ -175,6 +175,12 @@ def test_an_expired_name_is_refreshed_by_one_replica(make_daemon, slow_server, s
     slow_server.forget()
     ask_all(replicas, "ttl2.example")
     assert len(slow_server.queries_for("ttl2.example")) == 1
+    waited = [replica for replica in replicas if count(replica, "store_leases_filled")]
+    assert len(waited) == 2
+    for replica in waited:
+        explained = ctl(replica, "explain", "ttl2.example")
+        assert "from the store: another machine asked the upstream for it" in explained and "waiting for the store" in explained
+        assert "1 of 1 lookups got the value that another machine asked for" in ctl(replica, "status")
 
 
 def test_a_lease_is_not_waited_for_in_vain(make_daemon, slow_server, store, redis):

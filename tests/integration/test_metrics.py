@@ -13,6 +13,7 @@ import wire
 from daemon import SLACK
 from processes import eventually, free_port
 from test_control import control, metrics, metrics_daemon  # noqa: F401, a fixture
+from test_defences import counters
 from test_upstream import ask_truly
 
 pytestmark = pytest.mark.threads
@@ -188,6 +189,12 @@ def names_in(expression):
     plain = re.sub(r"\b(by|without|on|ignoring)\s*\([^)]*\)", "", plain)
     plain = re.sub(r"\{[^}]*\}|\[[^\]]*\]", "", plain)
     return set(re.findall(r"\b[a-z_][a-z0-9_]*\b(?!\s*\()", plain)) - {"and", "or", "unless", "by", "sum", "max"}
+
+
+def test_the_dashboard_has_each_counter_of_the_store(daemon):
+    shown = " ".join(expressions_of_dashboard().values())
+    names = [name for name in counters(daemon) if name.startswith("store_")]
+    assert len(names) > 30 and not [name for name in names if f"dotstub_{name}_total" not in shown]
 
 
 @pytest.mark.parametrize("expressions", [expressions_of_rules, expressions_of_dashboard])
