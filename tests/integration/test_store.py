@@ -454,3 +454,56 @@ def test_a_store_without_a_key_is_refused(tmp_path, public_path):
     (public_path / "fleet.key").write_text("password\n")
     done = run("--check", "-c", write_config(tmp_path / "a.yaml", settings))
     assert done.returncode and "has a line that is not a key" in done.stderr
+
+
+# Partitions.
+
+HERE, THERE = "10.53.0.1", "10.53.0.2"
+
+
+@pytest.fixture
+def far_redis(make_namespace, certs, tmp_path, cleanup):
+    """A server in a namespace of its own, and the namespace at the other end of its link."""
+    near, far = (make_namespace().up() for _ in range(2))
+    near.run("ip", "link", "add", "store", "type", "veth", "peer", "name", "fleet", "netns", far.holder.pid)
+    for namespace, link, address in ((near, "store", HERE), (far, "fleet", THERE)):
+        namespace.run("ip", "address", "add", f"{address}/24", "dev", link)
+        namespace.run("ip", "link", "set", link, "up")
+    certificate = certs.make("far-store", certs.authority, names=["store.example"])
+    redis = Redis(tmp_path, 6379, tls=certificate, bind=THERE, prefix=far.prefix)
+    cleanup.callback(redis.end)
+    redis.near, redis.far = near, far
+    return redis
+
+
+CUTS = {"link": (("ip", "link", "set", "fleet", "down"), ("ip", "link", "set", "fleet", "up")),
+        "silence": (("ip", "route", "add", "blackhole", f"{HERE}/32"), ("ip", "route", "del", "blackhole", f"{HERE}/32"))}
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_the_network_to_the_store_is_cut(make_daemon, make_server, far_redis, public_path, cut):
+    """Nothing tells the daemon that the connection is gone. No query is lost, and few lookups wait for the store at all."""
+    server = make_server(namespace=far_redis.near)
+    daemon = make_daemon(server, namespace=far_redis.near,
+                         store={"servers": [f"{THERE}@6379"], "tls-name": "store.example", "patience": "20ms",
+                                "fleet-key-file": fleet_key(public_path / "fleet.key")})
+    daemon.wait_line("store: .* connected, TLS1.3")
+    stop, restore = CUTS[cut]
+    for round in range(2):
+        eventually(lambda: ask_truly(daemon, f"before{time.monotonic()}.example") and servers_are_ready(daemon), 20)
+        late = count(daemon, "store_late")
+        far_redis.far.run(*stop)
+        for number in range(50):
+            ask_truly(daemon, f"r{round}n{number}.example")
+        waited = count(daemon, "store_late") - late
+        assert 1 <= waited <= 10, waited  # each for its patience, in the first 200 ms
+        for number in range(50, 300):
+            ask_truly(daemon, f"r{round}n{number}.example")
+        assert count(daemon, "store_late") - late == waited
+        far_redis.far.run(*restore)
+    eventually(lambda: ask_truly(daemon, f"after{time.monotonic()}.example") and servers_are_ready(daemon), 20)
+    assert count(daemon, "queries_failed") == 0
+
+
+def servers_are_ready(daemon):
+    return all(server["state"] == "ready" for server in json.loads(ctl(daemon, "--json", "status"))["store"]["servers"])
