@@ -12,7 +12,8 @@ import time
 
 from processes import PATIENCE, Process, eventually, free_port
 
-SERVER = shutil.which("valkey-server") or shutil.which("redis-server")
+SERVERS = {name: path for name in ("valkey-server", "redis-server") if (path := shutil.which(name))}
+SERVER = next(iter(SERVERS.values()), None)  # where one is enough
 
 
 def fleet_key(path, *keys):
@@ -56,10 +57,10 @@ class Client:
 class Redis(Process):
     """A server of its own on 127.0.0.1. `options` of its configuration: maxmemory="1mb"."""
 
-    def __init__(self, directory, port=None, *, tls=None, socket_file=None, bind="127.0.0.1", prefix=(), **options):
+    def __init__(self, directory, port=None, *, tls=None, socket_file=None, bind="127.0.0.1", prefix=(), program=SERVER, **options):
         self.port = port or free_port("127.0.0.1")
         self.directory, self.password = directory, options.get("requirepass")
-        command = [*prefix, SERVER, "--bind", bind, "--save", "", "--appendonly", "no", "--daemonize", "no", "--dir", str(directory),
+        command = [*prefix, program, "--bind", bind, "--save", "", "--appendonly", "no", "--daemonize", "no", "--dir", str(directory),
                    "--loglevel", "notice", "--protected-mode", "no", "--repl-diskless-sync-delay", "0"]
         if tls:
             self.plain_port = free_port("127.0.0.1")

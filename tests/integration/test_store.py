@@ -10,7 +10,7 @@ import wire
 import zone
 from daemon import SLACK, run, write_config
 from processes import eventually
-from redisserver import Redis, Relay, fleet_key
+from redisserver import SERVERS, Redis, Relay, fleet_key
 from test_ctl import ctl
 from test_defences import counters
 from test_reload import make_reloadable  # noqa: F401 (fixture)
@@ -19,9 +19,10 @@ from test_upstream import truth
 PATIENT = "500ms"  # for tests of what the store answers: a busy machine is not a slow store
 
 
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory):
-    server = Redis(tmp_path_factory.mktemp("redis"))
+@pytest.fixture(scope="module", params=SERVERS)
+def redis(request, tmp_path_factory):
+    """Each of the servers that are installed."""
+    server = Redis(tmp_path_factory.mktemp("redis"), program=SERVERS[request.param])
     yield server
     server.end()
 

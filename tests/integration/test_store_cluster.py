@@ -2,6 +2,7 @@
 """A store on a real cluster: slots that move, masters that are killed, maps that lie."""
 import json
 import re
+import shutil
 import signal
 import time
 
@@ -153,8 +154,9 @@ def test_tls_beyond_loopback(make_daemon, make_server, make_namespace, certs, pu
     certificate = certs.make("cluster-tls", certs.authority, names=["store.example"])
     node = Redis(tmp_path, 6381, tls=certificate, bind=host, prefix=namespace.prefix, cluster_enabled="yes", tls_cluster="yes", tls_ca_cert_file=certs.ca_file)
     cleanup.callback(node.end)
-    namespace.run("redis-cli", "-h", host, "-p", node.plain_port, "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-    namespace.run("redis-cli", "-h", host, "-p", node.plain_port, "CONFIG", "SET", "cluster-announce-hostname", "store.example",
+    cli = shutil.which("redis-cli") or "valkey-cli"
+    namespace.run(cli, "-h", host, "-p", node.plain_port, "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+    namespace.run(cli, "-h", host, "-p", node.plain_port, "CONFIG", "SET", "cluster-announce-hostname", "store.example",
                   "cluster-preferred-endpoint-type", "hostname")
     daemon = make_daemon(server, namespace=namespace, store={"servers": [f"{host}@6381"], "cluster": True, "tls-name": "store.example",
                                                              "fleet-key-file": fleet_key(public_path / "fleet.key"), "patience": PATIENT})
