@@ -473,8 +473,9 @@ const struct option options[] = {
      .choices = reads,
      .unset = "master",
      .help =
-         "Which server of a cluster is asked for a value: the master of its slot, or with nearest that master or one of "
-         "its replicas, by the lowest measured response time. A value that was just stored may be missing on a replica."},
+         "Which server of a cluster, or of those that Sentinels name, is asked for a value: the master, or with nearest that "
+         "master or one of its replicas, by the lowest measured response time. A value that was just stored may be missing "
+         "on a replica."},
     {.key = "store.node-ports",
      .type = OPTION_TEXTS,
      IN_LIST(store.node_ports, store.node_port_count),

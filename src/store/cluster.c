@@ -15,10 +15,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "fleet.h"
+#include "nearest.h"
 #include "slotmap.h"
 #include "topology.h"
 
@@ -26,7 +26,6 @@ enum {
     MAP_EACH_MS = 1000,
     MAP_LATEST_MS = 8000, /* after failures */
     NOBODY = 0xff,
-    PROBE_EACH_MS = 5000, /* while values are asked for */
     COPIES = FLEET_COPIES_MOST,
 };
 
@@ -78,9 +77,7 @@ struct cluster {
     bool read; /* a map was taken */
     struct node *asked;
     unsigned turn; /* the place to ask next */
-    uint64_t asked_ms, pause_ms, probed_ms;
-    unsigned probes; /* without a reply */
-    bool probe_due;  /* a value was asked for after the latest probe */
+    uint64_t asked_ms, pause_ms;
     uint16_t tags[COPIES];
     struct slot_map map; /* being read */
 };
@@ -244,85 +241,6 @@ static void change_owners(struct store *store, struct node *const masters[SLOT_M
     }
 }
 
-/* --- the nearest server --- */
-
-/* A replica that is not clearly nearer is not worth a change. */
-static bool is_nearer(const struct node *node, const struct node *than)
-{
-    return node_is_ready(node) && node->rtt_us > 0 &&
-           (!node_is_ready(than) || (than->rtt_us > 0 && node->rtt_us + node->rtt_us / 4 < than->rtt_us));
-}
-
-static void choose_readers(struct store *store)
-{
-    for (size_t i = 0; store->setup->nearest && i < store->place_count; i++) {
-        struct store_place *place = &store->places[i];
-        struct node *best = place->reader && node_is_ready(place->reader) ? place->reader : place->node;
-        if (is_nearer(place->node, best))
-            best = place->node;
-        for (size_t j = 0; j < store->place_count; j++)
-            if (store->places[j].master == place->node && is_nearer(store->places[j].node, best))
-                best = store->places[j].node;
-        place->reader = best == place->node ? NULL : best;
-    }
-}
-
-/* Nothing but a probe tries a replica that is left alone: reader_of passes it over. */
-static void take_probe(struct node *node, uint64_t us)
-{
-    uint64_t now_ms = loop_now(node->owner->loop);
-    node_note_rtt(node, us);
-    if (node->health.alone_until_ms > 0 && now_ms >= node->health.alone_until_ms &&
-        us / 1000 <= node->owner->patience_ms)
-        health_note_in_time(&node->health, now_ms, true);
-}
-
-static void probed(struct store_command *request, const struct resp_reply *reply)
-{
-    struct store *store = store_of(request->node);
-    if (reply)
-        take_probe(request->node, clock_us() - request->sent_us);
-    if (--store->cluster->probes == 0)
-        choose_readers(store);
-}
-
-/* Servers that are read from are measured by that, too. */
-static uint64_t probe(struct store *store, uint64_t now_ms)
-{
-    struct cluster *cluster = store->cluster;
-    if (!store->setup->nearest || !cluster->probe_due)
-        return LOOP_NEVER;
-    if (now_ms < cluster->probed_ms + PROBE_EACH_MS)
-        return cluster->probed_ms + PROBE_EACH_MS;
-    cluster->probed_ms = now_ms;
-    cluster->probe_due = false;
-    for (size_t i = 0; i < store->place_count; i++) {
-        struct node *node = store->places[i].node;
-        struct store_command *request = node_command(node, (struct bytes[]){store_bytes_of("PING")}, 1);
-        if (request) {
-            request->done = probed;
-            cluster->probes++;
-        } else if (store->places[i].master) {
-            node_wake(node);
-        }
-    }
-    return LOOP_NEVER;
-}
-
-static struct node *reader_of(struct store *store, struct store_place *place)
-{
-    struct node *reader = place->reader;
-    uint64_t now_ms = loop_now(store->owner.loop);
-    if (!store->cluster->probe_due && store->setup->nearest) {
-        store->cluster->probe_due = true;
-        loop_wake_by(store->owner.loop, store->cluster->probed_ms + PROBE_EACH_MS);
-    }
-    return reader && node_is_ready(reader) && reader->health.alone_until_ms == 0 &&
-                   node_owes(reader, now_ms) < HEALTH_SILENT_MS
-               ? reader
-               : place->node;
-}
-
 /* Uses a map that was read. */
 static void use_map(struct store *store, struct node *teller)
 {
@@ -345,7 +263,7 @@ static void use_map(struct store *store, struct node *teller)
     cluster->read = true;
     cluster->pause_ms = MAP_EACH_MS;
     loop_wake_by(store->owner.loop, loop_now(store->owner.loop)); /* the place that listens may be gone */
-    choose_readers(store);
+    nearest_choose(store);
     store_count(store, COUNTER_store_maps);
 }
 
@@ -451,7 +369,7 @@ static void mind_contacts(struct store *store)
 static uint64_t check(struct store *store, uint64_t now_ms)
 {
     struct cluster *cluster = store->cluster;
-    uint64_t next_ms = probe(store, now_ms);
+    uint64_t next_ms = nearest_check(store, now_ms);
     mind_contacts(store);
     if (cluster->state != WANTED)
         return next_ms;
@@ -477,9 +395,7 @@ static bool refused(struct node *node, struct store_command *request, const stru
     struct slot_redirect redirect;
     if (resp_begins(error, &error->items[0], "CLUSTERDOWN"))
         happens(store, DOUBTED);
-    for (size_t i = 0; i < store->place_count; i++)
-        if (store->places[i].reader == node) /* until the next probe */
-            store->places[i].reader = NULL;
+    nearest_leave(store, node);
     bool map = request->done == map_replied; /* a map is of the server that was asked */
     if (map || !slot_redirect_read(&redirect, error))
         return false;
@@ -609,7 +525,7 @@ static void end(struct store *store)
 
 const struct topology topology_cluster = {.begin = begin,
                                           .place_of = place_of,
-                                          .reader_of = reader_of,
+                                          .reader_of = nearest_reader,
                                           .check = check,
                                           .end = end,
                                           .tag_of = tag_of,

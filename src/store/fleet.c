@@ -293,6 +293,8 @@ uint64_t fleet_check(struct store *store, struct store_place *place, uint64_t no
     node_wake(node); /* flushes are to arrive even if nothing is asked for */
     if (node->state == NODE_DOWN && node->retry_ms > now_ms)
         next_ms = node->retry_ms;
+    if (!channel)
+        return next_ms;
     bool listens = may_listen(store, place);
     if (listens)
         node_wake(channel);
@@ -382,7 +384,7 @@ void store_tell_flush(struct store *store, const struct store_flush *flush, uint
         struct store_place *place = &store->places[i];
         if (place->serves)
             note_in_sets(store, place, flush, life_ms, telling);
-        if (!published || !store->topology->one_channel)
+        if (store->topology->one_channel ? !published : place->serves)
             published = publish(store, place->node, flush);
     }
     if (telling->servers == 0) /* none is known */

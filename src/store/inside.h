@@ -55,7 +55,7 @@ struct store_place {
     const char *role;     /* in reports */
     bool serves;          /* it has entries */
     bool named;           /* by the latest map of a cluster */
-    struct node *master;  /* of a replica in a cluster, else NULL */
+    struct node *master;  /* of a replica, else NULL */
     struct node *reader;  /* of a master whose entries are read from a replica, else NULL */
 };
 
@@ -65,6 +65,13 @@ struct topology;
 struct sentinel;
 struct cluster;
 
+/* See nearest.h. */
+struct nearest {
+    uint64_t probed_ms;
+    unsigned probes; /* without a reply */
+    bool due;        /* a value was asked for after the latest probe */
+};
+
 struct store {
     struct node_owner owner;
     const struct store_ops *ops;
@@ -73,8 +80,9 @@ struct store {
     uint64_t setup_number;     /* of the setups so far; see store_name */
     bool leads;
     const struct topology *topology;
-    struct sentinel *sentinel;  /* of topology_sentinel */
-    struct cluster *cluster;    /* of topology_cluster */
+    struct sentinel *sentinel; /* of topology_sentinel */
+    struct cluster *cluster;   /* of topology_cluster */
+    struct nearest nearest;
     struct store_place *places; /* STORE_PLACES of them */
     size_t place_count;
     struct slab gets;

@@ -284,7 +284,7 @@ static void note_terms(struct store_setup *setup, const struct config *config)
     }
     if (config->store.cluster)
         setup->kind = STORE_CLUSTER;
-    setup->nearest = config->store.cluster && config->store.read_from == READ_FROM_NEAREST;
+    setup->nearest = setup->kind != STORE_PLAIN && config->store.read_from == READ_FROM_NEAREST;
     for (size_t i = 0; i < config->store.node_port_count && i < STORE_PORT_RANGES; i++)
         if (config_store_ports(config->store.node_ports[i], &setup->ports[i].low, &setup->ports[i].high) == 0)
             setup->port_ranges = (unsigned)i + 1;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libstore.a
 libstore_a_SOURCES = src/store/cluster.c src/store/fleet.c src/store/fleet.h src/store/flushes.c src/store/flushes.h src/store/get.c src/store/get.h \
-  src/store/health.c src/store/health.h src/store/inside.h src/store/lease.c src/store/lease.h src/store/node.c src/store/node.h src/store/plain.c src/store/popular.c src/store/popular.h src/store/resp.c src/store/resp.h \
+  src/store/health.c src/store/health.h src/store/inside.h src/store/lease.c src/store/lease.h src/store/nearest.c src/store/nearest.h src/store/node.c src/store/node.h src/store/plain.c src/store/popular.c src/store/popular.h src/store/resp.c src/store/resp.h \
   src/store/seal.c src/store/seal.h src/store/sentinel.c src/store/setup.c src/store/setup.h src/store/slotmap.c src/store/slotmap.h src/store/client.c \
   src/store/topology.c src/store/topology.h src/store/value.c src/store/value.h
 noinst_HEADERS += include/store/store.h

@@ -40,6 +40,7 @@ void topology_end(struct store *store)
     store->places = NULL;
     store->place_count = 0;
     store->topology = NULL;
+    store->nearest = (struct nearest){.probes = 0};
 }
 
 struct store_place *topology_add(struct store *store, const struct store_setup *setup,

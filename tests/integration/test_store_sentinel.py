@@ -86,6 +86,45 @@ class Traffic:
         assert self.times and count(self.daemon, "queries_failed") == 0
 
 
+def test_values_are_read_from_the_nearest_server(make_daemon, server, tmp_path, public_path, cleanup):
+    """The master is far away; its replica is near, and is lost in the end."""
+    master = Redis(tmp_path)
+    relay = Relay(master.port)
+    replica = replica_of(relay, tmp_path)
+    sentinel = Sentinel(tmp_path, relay)
+    for one in (master.end, relay.stop, replica.end, sentinel.end):
+        cleanup.callback(one)
+    eventually(lambda: sentinel.sees(num_slaves=1), 30)
+    store = {"servers": [sentinel.where], "sentinel": "cache", "node-ports": [relay.port, replica.port], "patience": PATIENT, "warm-names": 0,
+             "fleet-key-file": fleet_key(public_path / "fleet.key")}
+    first = make_daemon(server, store=store)
+    first.wait_line("store: master .* connected")
+    names = [f"n{number}.example" for number in range(30)]
+    for name in names:
+        ask_truly(first, name)
+    eventually(lambda: len(replica.keys()) == 30)
+    relay.delay = 0.03
+    daemon = make_daemon(server, store={**store, "read-from": "nearest"})
+    daemon.wait_line("store: replica .* connected")
+
+    def reads():
+        found = re.search(rb"cmdstat_get:calls=(\d+)", replica("INFO", "commandstats"))
+        return int(found.group(1)) if found else 0
+    eventually(lambda: ask_truly(daemon, f"x{time.monotonic()}.example") and reads() > 5, 30)
+    before, answered = reads(), count(daemon, "store_hits")
+    server.forget()
+    for name in names:
+        ask_truly(daemon, name)
+    assert reads() - before >= 20 and not server.queries and count(daemon, "store_hits") == answered + 30
+    assert servers(daemon, "replica") == {replica.where: "ready"} and servers(daemon, "master") == {relay.where: "ready"}
+    with Traffic(daemon):
+        gets = count(daemon, "store_gets")
+        replica.signal(signal.SIGKILL)
+        daemon.wait_line(f"store: replica {replica.where}: connection lost")
+        eventually(lambda: count(daemon, "store_gets") > gets + 20)  # of the master
+    replica.wait_exit()
+
+
 def test_another_server_takes_over(make_trio, settings_of, make_daemon, server):
     trio = make_trio()
     daemons = [make_daemon(server, store=settings_of(trio)) for _ in range(2)]

@@ -431,6 +431,150 @@ static void reports_have_roles(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, run_begin, run_end)
 
+/* --- replicas --- */
+
+#define REPLICA(port, flags, link)                                                                                     \
+    "*8\r\n$2\r\nip\r\n$9\r\n127.0.0.1\r\n$4\r\nport\r\n$4\r\n" port "\r\n$5\r\nflags\r\n" flags                       \
+    "$18\r\nmaster-link-status\r\n" link
+#define FINE "$5\r\nslave\r\n"
+#define UP   "$2\r\nok\r\n"
+
+/* Replies to the latest such request of a Sentinel. */
+static void tell_of(const char *what, const char *reply)
+{
+    for (unsigned i = fake_sent_count; i-- > 0;)
+        if (fake_has(&fake_sent[i], 1, what) && !fake_sent[i].answered) {
+            fake_reply(&fake_sent[i], reply);
+            run_pass(2);
+            return;
+        }
+    fail();
+}
+
+#define tell_master(reply)   tell_of("GET-MASTER-ADDR-BY-NAME", reply)
+#define tell_replicas(reply) tell_of("REPLICAS", reply)
+
+static struct node *replica(const char *text)
+{
+    for (size_t i = 1; i < run_store->place_count; i++)
+        if (strcmp(run_store->places[i].server->text, text) == 0)
+            return run_store->places[i].node;
+    return NULL;
+}
+
+static void greet_replica(struct node *node, const char *role)
+{
+    fake_node_connect(node);
+    for (unsigned i = 0; i < fake_sent_count; i++)
+        if (fake_sent[i].node == node && !fake_sent[i].answered)
+            fake_reply(&fake_sent[i], fake_has(&fake_sent[i], 0, "ROLE") ? role : "*0\r\n");
+}
+
+static void follow_nearest(const char *replicas)
+{
+    struct store_setup *setup = run_setup(STORE_SENTINEL, 1, 5000);
+    setup->nearest = true;
+    run_start_with(setup);
+    fake_node_connect(sentinel(0));
+    run_pass(2);
+    tell_master(MASTER("7001"));
+    tell_replicas(replicas);
+    fake_node_connect(master());
+    greet(ROLE_MASTER);
+    assert_true(node_is_ready(master()));
+}
+
+/* The server that is asked for a value. */
+static struct node *read_at(void)
+{
+    struct store_get *one = store_get(run_store, &entry, 20, 0, NULL);
+    assert_non_null(one);
+    struct fake_command *command = &fake_sent[fake_sent_count - 1];
+    assert_true(fake_has(command, 0, "GET"));
+    command->answered = true;
+    store_forget(one);
+    return command->node;
+}
+
+static void measure(uint64_t master_us, struct node *other, uint64_t other_us)
+{
+    run_pass(5001);
+    master()->rtt_us = master_us;
+    other->rtt_us = other_us;
+    for (unsigned i = 0; i < fake_sent_count; i++)
+        if (fake_has(&fake_sent[i], 0, "PING") && fake_sent[i].command) {
+            fake_sent[i].command->sent_us = clock_us() - (fake_sent[i].node == other ? other_us : master_us);
+            fake_reply(&fake_sent[i], "+PONG\r\n");
+        }
+    fake_nodes_forget_answered();
+}
+
+static void values_are_read_from_the_nearest(void **state)
+{
+    (void)state;
+    follow_nearest("*1\r\n" REPLICA("7003", FINE, UP));
+    struct node *near = replica("127.0.0.1@7003");
+    assert_non_null(near);
+    assert_ptr_equal(read_at(), master());
+    greet_replica(near, ROLE_SLAVE);
+    assert_true(node_is_ready(near));
+    measure(10000, near, 1000);
+    assert_ptr_equal(read_at(), near);
+    assert_int_equal(run_store->places[1].serves, false);
+    store_unlease(run_store, &entry); /* everything else goes to the master */
+    assert_ptr_equal(fake_sent[fake_sent_count - 1].node, master());
+    measure(500, near, 1000);
+    assert_ptr_equal(read_at(), master());
+}
+
+static void replicas_that_are_not_used(void **state)
+{
+    (void)state;
+    follow_nearest("*8\r\n" REPLICA("7001", FINE, UP) /* the master */
+                   REPLICA("7003", "$12\r\ns_down,slave\r\n", UP) REPLICA("7004", FINE, "$3\r\nerr\r\n") /* no link */
+                   REPLICA("9999", FINE, UP)               /* not a port of ours */
+                   "*2\r\n$2\r\nip\r\n$9\r\n127.0.0.1\r\n" /* half of one */
+                   "*1\r\n$4\r\nport\r\n"
+                   ":7\r\n" REPLICA("7005", FINE, UP));
+    assert_int_equal(run_store->place_count, 2);
+    assert_int_equal(run_counted(COUNTER_store_nodes_refused), 1);
+    struct node *last = replica("127.0.0.1@7005");
+    greet_replica(last, ROLE_MASTER); /* it says that it is none */
+    assert_false(node_is_ready(last));
+}
+
+static void replicas_come_and_go(void **state)
+{
+    (void)state;
+    follow_nearest("*2\r\n" REPLICA("7003", FINE, UP) REPLICA("7004", FINE, UP));
+    assert_int_equal(run_store->place_count, 3);
+    struct node *near = replica("127.0.0.1@7003");
+    greet_replica(near, ROLE_SLAVE);
+    (void)read_at();
+    measure(10000, near, 1000);
+    assert_ptr_equal(read_at(), near);
+    run_pass(ASK_PAUSE_MS);
+    fake_push(sentinel(0), SWITCHED);
+    run_pass(2);
+    tell_master(MASTER("7003")); /* it takes over */
+    tell_replicas("*1\r\n" REPLICA("7004", FINE, UP));
+    assert_int_equal(run_store->place_count, 2);
+    assert_null(replica("127.0.0.1@7003"));
+    assert_non_null(replica("127.0.0.1@7004"));
+    assert_string_equal(master()->server->text, "127.0.0.1@7003");
+    fake_node_connect(master());
+    greet(ROLE_MASTER);
+    assert_ptr_equal(read_at(), master());
+    run_pass(ASK_PAUSE_MS);
+    fake_push(sentinel(0), SWITCHED);
+    run_pass(2);
+    tell_master(MASTER("7003"));
+    tell_replicas("*9\r\n" REPLICA("7000", FINE, UP) REPLICA("7001", FINE, UP) REPLICA("7002", FINE, UP)
+                      REPLICA("7004", FINE, UP) REPLICA("7005", FINE, UP) REPLICA("7006", FINE, UP)
+                          REPLICA("7007", FINE, UP) REPLICA("7008", FINE, UP) REPLICA("7009", FINE, UP));
+    assert_int_equal(run_store->place_count, 1 + 8); /* at most */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -446,6 +590,9 @@ int main(void)
         TEST(a_sentinel_that_names_a_lost_master),
         TEST(sentinels_that_know_no_master_are_few_connections),
         TEST(hostile_replies),
+        TEST(values_are_read_from_the_nearest),
+        TEST(replicas_that_are_not_used),
+        TEST(replicas_come_and_go),
         TEST(a_long_name_of_a_host),
         TEST(never_in_plain),
         TEST(the_password_is_not_for_anyone),
