@@ -2,12 +2,11 @@
 /* A sealed value: version, kind, seal time, expiry (milliseconds since 1970, big-endian), nonce, ciphertext, tag. The
  * ciphertext is the content with the padding of ISO/IEC 7816-4.
  *
- * The nonce is synthetic, as in SIV (RFC 5297): the seal time, and a hash of all that is sealed (version, kind, times, name,
- * padded content) with a key of its own. Two values can only have the same nonce if they are the same, or if their hashes
- * of 128 bits collide in one millisecond. Random nonces would be drawn from the kernel for each value, because whatever a
- * process keeps of them is there twice after the restart of a virtual machine from a snapshot; a nonce that was used
- * twice reveals both values and lets the store forge others. A synthetic nonce reveals only that a value was sealed twice
- * within one millisecond.
+ * The nonce is 8 random bytes, drawn once in a millisecond, and a hash with a key of its own of all that is sealed
+ * (version, kind, times, name, padded content), as in SIV (RFC 5297). Two values can only have the same nonce if they
+ * are the same, or if their hashes of 128 bits collide. With random bytes alone a nonce would be used twice after a
+ * virtual machine was started twice from one snapshot, which reveals both values and lets the store forge others; or
+ * each value would cost a call of getrandom.
  *
  * Invariant: the length of the padding's block follows from the padded length, so it needs no field. */
 #include "seal.h"
@@ -16,15 +15,15 @@
 #include <sodium.h>
 #include <string.h>
 
-enum { VERSION = 1, SUBKEY_NAMES = 1, SUBKEY_VALUES = 2, SUBKEY_CONTROL = 3, SUBKEY_NONCES = 4 };
+enum { VERSION = 1, SUBKEY_NAMES = 1, SUBKEY_VALUES = 2, SUBKEY_CONTROL = 3, SUBKEY_NONCES = 4, SALT = 8 };
 
 _Static_assert(SEAL_KEY == crypto_kdf_KEYBYTES, "the fleet key is a key for derivation");
 _Static_assert(SEAL_KEY == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "XChaCha20-Poly1305 has keys of 32 bytes");
 _Static_assert(SEAL_TAG == crypto_aead_xchacha20poly1305_ietf_ABYTES, "Poly1305 has a tag of 16 bytes");
 _Static_assert(SEAL_HEADER == 18 + crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, "the header ends with the nonce");
 _Static_assert(SEAL_NONCE_KEY == crypto_shorthash_siphashx24_KEYBYTES, "SipHash has keys of 16 bytes");
-_Static_assert(8 + crypto_shorthash_siphashx24_BYTES == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
-               "a time and a hash");
+_Static_assert(SALT + crypto_shorthash_siphashx24_BYTES == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
+               "a salt and a hash");
 _Static_assert(SEAL_NAME <= crypto_generichash_BYTES_MAX, "BLAKE2b has up to 64 bytes");
 
 /* --- keys --- */
@@ -178,14 +177,26 @@ static void associate(uint8_t out[ASSOCIATED], const uint8_t *header, const uint
     memcpy(out + 18, name, SEAL_NAME);
 }
 
+static void salt(uint8_t out[SALT], int64_t now_ms)
+{
+    static _Thread_local struct {
+        int64_t ms;
+        uint8_t bytes[SALT];
+    } drawn;
+    if (drawn.ms != now_ms)
+        randombytes_buf(drawn.bytes, SALT);
+    drawn.ms = now_ms;
+    memcpy(out, drawn.bytes, SALT);
+}
+
 /* `sealed` is complete up to the nonce, and its padded text is still clear. The hash of what is associated is put before
  * the text while that is hashed. The two hashes have one key, but never the same length of input. */
 static void make_nonce(uint8_t *sealed, size_t padded, const uint8_t associated[ASSOCIATED],
-                       const uint8_t key[SEAL_NONCE_KEY])
+                       const uint8_t key[SEAL_NONCE_KEY], int64_t now_ms)
 {
     enum { HASH = crypto_shorthash_siphashx24_BYTES };
     uint8_t hash[HASH], *place = sealed + SEAL_HEADER - HASH;
-    memcpy(sealed + 18, sealed + 2, 8);
+    salt(sealed + 18, now_ms);
     crypto_shorthash_siphashx24(place, associated, ASSOCIATED, key);
     crypto_shorthash_siphashx24(hash, place, HASH + padded, key);
     memcpy(place, hash, HASH);
@@ -205,7 +216,7 @@ void seal(uint8_t *out, const struct seal_keys *keys, const struct seal_terms *t
     text[content.len] = 0x80;
     memset(text + content.len + 1, 0, padded - content.len - 1);
     associate(associated, out, terms->name);
-    make_nonce(out, padded, associated, keys->key[0].nonces);
+    make_nonce(out, padded, associated, keys->key[0].nonces, terms->sealed_ms);
     crypto_aead_xchacha20poly1305_ietf_encrypt(text, NULL, text, padded, associated, sizeof associated, NULL, out + 18,
                                                key_for(keys, 0, terms->kind));
 }

@@ -2,8 +2,9 @@
 /* The two things that the store gets: keys without readable names, and sealed values.
  *
  * Does:    derives the keys of a fleet from its file; names entries by keyed BLAKE2b; seals and opens values with
- *          XChaCha20-Poly1305 and a synthetic nonce. Kind, name of the entry, seal time and expiry are associated data: a
- *          value cannot be moved to another entry, prolonged, or used after its expiry. Values are padded.
+ *          XChaCha20-Poly1305 and a nonce that is random and synthetic. Kind, name of the entry, seal time and expiry
+ *          are associated data: a value cannot be moved to another entry, prolonged, or used after its expiry. Values
+ *          are padded.
  * Owns:    nothing; values. Keys should be wiped by their owner.
  * Threads: any.
  * RFC:     8439 (with the nonce of XChaCha20: draft-irtf-cfrg-xchacha).
