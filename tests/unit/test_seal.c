@@ -250,7 +250,7 @@ static void no_nonce_is_used_twice(void **state)
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < i; j++)
             assert_memory_not_equal(sealed[i] + 26, sealed[j] + 26, 16); /* without the random bytes */
-    seal(sealed[count], &keys, &terms[4], (struct bytes){content, 0}); /* another millisecond */
+    seal(sealed[count], &keys, &terms[4], (struct bytes){content, 0});   /* another millisecond */
     seal(sealed[count], &keys, &terms[0], (struct bytes){content, 0});
     assert_memory_equal(sealed[count], sealed[0], 18);
     assert_memory_not_equal(sealed[count] + 18, sealed[0] + 18, 8);
