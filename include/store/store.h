@@ -94,7 +94,6 @@ struct store_entry {
     const uint8_t *definition; /* DIGEST_LEN bytes */
     const struct key *key;
     struct store_name *name;
-    bool awaited; /* other replicas wait for it: it is written at once */
 };
 
 struct store_get;

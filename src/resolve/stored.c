@@ -21,8 +21,7 @@ static bool entry_of(struct lookup *lookup, struct store_entry *out)
 {
     *out = (struct store_entry){.definition = groups_definition(lookup->resolver->groups, lookup->key.group),
                                 .key = &lookup->key,
-                                .name = &lookup->name_in_store,
-                                .awaited = lookup->leased};
+                                .name = &lookup->name_in_store};
     return out->definition != NULL;
 }
 

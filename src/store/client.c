@@ -57,13 +57,12 @@ static void get_replied(struct store_command *request, const struct resp_reply *
     bool opened = value && get_open(get, which, resp_text(reply, item), item->len, &found);
     /* Behind a value that was rejected, or an error, there is nothing to wait for. */
     get->unfit |= value ? !opened : !item || item->type == RESP_ERROR;
-    get->known |= opened;
     if (opened && store->ops->usable(get->context, &found)) {
         popular_vote(store, get->definition, get->name[0], found.ttl);
         get_end(get, &found, false);
     } else if (get->outstanding > 0) {
         return;
-    } else if (list_linked(&get->in_waiting) && (get->known || store->setup->forgets) && !get->unfit) {
+    } else if (list_linked(&get->in_waiting) && !get->unfit) {
         lease_begin(get);
     } else {
         get_end(get, NULL, false); /* or the upstream was asked meanwhile */
@@ -275,13 +274,13 @@ bool store_put(struct store *store, const struct store_entry *entry, const struc
         .kind = SEAL_ANSWER, .name = name, .sealed_ms = now_ms, .expires_ms = now_ms + (int64_t)life_ms};
     seal(store->sealed, &store->setup->keys, &terms, (struct bytes){store->content, len});
     seal_text(text, name);
-    struct store_command *request = node_command_when(node,
-                                                      (struct bytes[]){store_bytes_of("SET"),
-                                                                       {(const uint8_t *)text, SEAL_TEXT},
-                                                                       {store->sealed, seal_len(len)},
-                                                                       store_bytes_of("PX"),
-                                                                       resp_number(life, life_ms)},
-                                                      5, entry->awaited ? NODE_NOW : NODE_LATER);
+    struct store_command *request = node_command(node,
+                                                 (struct bytes[]){store_bytes_of("SET"),
+                                                                  {(const uint8_t *)text, SEAL_TEXT},
+                                                                  {store->sealed, seal_len(len)},
+                                                                  store_bytes_of("PX"),
+                                                                  resp_number(life, life_ms)},
+                                                 5);
     if (request) {
         request->done = put_replied;
         request->context = store;

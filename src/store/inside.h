@@ -22,7 +22,6 @@ struct store_get {
     unsigned outstanding;
     uint64_t late_ms;
     bool postponed; /* late_ms was moved because of our own delay */
-    bool known;     /* the store has an outdated value: others may miss it, too, so one takes the lease */
     bool unfit;     /* a value was rejected, or a reply was an error: no lease is taken */
     int64_t not_before_ms;
     uint64_t median_ms;           /* of the upstream's response times; 0: unknown */

@@ -11,7 +11,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 
-enum { FILE_MOST = 4096, PASSWORD_MOST = 512, OUTDATED_S = 60 };
+enum { FILE_MOST = 4096, PASSWORD_MOST = 512 };
 
 /* --- files --- */
 
@@ -235,8 +235,8 @@ static int digest_trust(struct buffer *all, const struct tls_trust *trust)
 
 static int digest_parts(struct buffer *all, const struct store_setup *setup)
 {
-    const uint64_t numbers[] = {setup->patience_ms, setup->write_queue,      setup->warm_names, setup->kind,
-                                setup->nearest,     setup->anyone_certified, setup->forgets};
+    const uint64_t numbers[] = {setup->patience_ms, setup->write_queue, setup->warm_names,
+                                setup->kind,        setup->nearest,     setup->anyone_certified};
     int status = buffer_append(all, &setup->keys, sizeof setup->keys);
     if (status == 0)
         status = buffer_append(all, numbers, sizeof numbers);
@@ -315,7 +315,6 @@ int store_setup_new(struct store_setup **out, const struct config *config, FILE 
     setup->patience_ms = config->store.patience_ms;
     setup->write_queue = (size_t)config->store.write_queue;
     setup->warm_names = config->store.warm_names;
-    setup->forgets = config->cache.serve_stale < OUTDATED_S;
     note_terms(setup, config);
     int status = read_files(setup, config, errors);
     for (size_t i = 0; status == 0 && i < count; i++)

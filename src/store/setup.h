@@ -32,7 +32,6 @@ struct store_setup {
     size_t write_queue;
     uint32_t warm_names;
     enum store_kind kind;
-    bool forgets;      /* values go soon after their TTL, so that a name without one may be popular */
     bool nearest;      /* values are read from replicas, too */
     char sentinel[65]; /* the name of the master */
     struct store_login login, sentinel_login;

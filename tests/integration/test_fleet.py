@@ -3,18 +3,30 @@
 import base64
 import json
 import pathlib
+import re
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-import lies
 from daemon import SLACK
 from processes import eventually
 from redisserver import Redis, Relay, fleet_key
 from test_ctl import ctl
 from test_store import ask_truly, count, make_replica, redis, store  # noqa: F401 (fixtures)
+
+
+def settled(value):
+    """The value that stays the same for 50 ms: votes for names are written a little later."""
+    seen = []
+
+    def same():
+        seen.append(value())
+        time.sleep(0.05)
+        return seen[-2:] == [value()] * 2
+    eventually(same)
+    return seen[-1]
 
 
 def has_entry(daemon, name):
@@ -148,17 +160,14 @@ def test_one_replica_asks_for_all(make_daemon, slow_server, store):
         replica.wait_line("store: .* connected")
         for i in range(3):
             ask_truly(replica, f"r{number}n{i}.example")  # so that the upstream's response time is known
-    names = [f"ttl2.popular{number}.example" for number in range(10)]
-    for name in names:
-        ask_truly(replicas[0], name)
-    assert total(replicas, "store_leases_won") == 0  # nobody had asked for them before
-    time.sleep(2.1)  # their TTL
     slow_server.forget()
+    won = total(replicas, "store_leases_won")
+    names = [f"popular{number}.example" for number in range(10)]
     for name in names:
         ask_all(replicas, name)
     queries = sum(len(slow_server.queries_for(name)) for name in names)
     assert queries <= 12, queries  # 30 without leases
-    assert total(replicas, "store_leases_won") >= 10
+    assert total(replicas, "store_leases_won") >= won + 10
     assert total(replicas, "store_leases_lost") >= 15
     assert total(replicas, "store_leases_filled") >= 15
     assert total(replicas, "queries_failed") == 0
@@ -173,14 +182,15 @@ def test_an_expired_name_is_refreshed_by_one_replica(make_daemon, slow_server, s
     ask_all(replicas, "ttl2.example")
     time.sleep(2.1)
     slow_server.forget()
+    before = [count(replica, "store_leases_filled") for replica in replicas]
     ask_all(replicas, "ttl2.example")
     assert len(slow_server.queries_for("ttl2.example")) == 1
-    waited = [replica for replica in replicas if count(replica, "store_leases_filled")]
+    waited = [replica for replica, filled in zip(replicas, before) if count(replica, "store_leases_filled") > filled]
     assert len(waited) == 2
     for replica in waited:
         explained = ctl(replica, "explain", "ttl2.example")
         assert "from the store: another machine asked the upstream for it" in explained and "waiting for the store" in explained
-        assert "1 of 1 lookups got the value that another machine asked for" in ctl(replica, "status")
+        assert re.search(r"[12] of [12] lookups got the value that another machine asked for", ctl(replica, "status"))
 
 
 def test_a_lease_is_not_waited_for_in_vain(make_daemon, slow_server, store, redis):
@@ -190,16 +200,12 @@ def test_a_lease_is_not_waited_for_in_vain(make_daemon, slow_server, store, redi
         one.wait_line("store: .* connected")
     for i in range(3):
         ask_truly(replica, f"n{i}.example")
-    ask_truly(replica, "ttl2.example")
-    time.sleep(2.1)  # its TTL
-    slow_server.forget()
-    slow_server.twist = lies.ttl(1)
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(other.ask, "ttl2.example")
-        eventually(lambda: slow_server.queries_for("ttl2.example"))
-        replica.ask("ttl2.example")  # is not stored: the holder says so, and the other one asks
+        asked = pool.submit(other.ask, "ttl1.example")
+        eventually(lambda: slow_server.queries_for("ttl1.example"))
+        replica.ask("ttl1.example")  # is not stored: the holder says so, and the other one asks
         asked.result()
-    assert len(slow_server.queries_for("ttl2.example")) == 2
+    assert len(slow_server.queries_for("ttl1.example")) == 2
     assert count(other, "store_leases_won") == 1 and count(replica, "store_leases_lost") == 1
     assert count(replica, "store_leases_filled") == 0
 
@@ -208,10 +214,7 @@ def test_a_store_that_lies_about_leases(make_replica, server, redis, cleanup):
     relay = Relay(redis.port)
     cleanup.callback(relay.stop)
     replica = make_replica(servers=[relay.where])
-    for name in ("a", *range(5)):
-        ask_truly(replica, f"ttl2.{name}.example")
-    time.sleep(2.1)  # their TTL
-    ask_truly(replica, "ttl2.a.example")
+    ask_truly(replica, "a.example")
     (foreign,) = [redis("GET", key) for key in redis("KEYS", "dotstub:{*")]
     for number, lease in enumerate((b"", b"x" * 186, b"x" * 60000, foreign, b"held")):
         text = b"*2\r\n$-1\r\n$%d\r\n%b\r\n" % (len(lease), lease)
@@ -222,7 +225,7 @@ def test_a_store_that_lies_about_leases(make_replica, server, redis, cleanup):
             return before + (text if array and lease != b"held" else data[len(before):])
         relay.twist = twist
         begun = time.monotonic()
-        ask_truly(replica, f"ttl2.{number}.example")
+        ask_truly(replica, f"lied{number}.example")
         assert time.monotonic() - begun < 0.3 * SLACK
     assert count(replica, "store_leases_lost") == 5
     assert count(replica, "store_leases_refused") == 4
@@ -241,8 +244,8 @@ def test_a_new_replica_fetches_popular_names(make_replica, server, redis):
         for name in names:
             replica.ask(name)
     (popular,) = [key for key in redis("KEYS", "dotstub:*") if redis("TYPE", key) == b"zset"]
-    members = 100  # every fourth name
-    eventually(lambda: redis("ZCARD", popular) == members)
+    members = settled(lambda: redis("ZCARD", popular))
+    assert members >= 90  # about every fourth name
     assert not any(b"example" in member for member in redis("ZRANGE", popular, 0, -1))
     server.forget()
     third = make_replica(**WARM)
@@ -260,8 +263,8 @@ def test_popular_names_that_are_not(make_replica, server, redis, public_path):
     for number in range(40):
         ask_truly(first, f"n{number}.example")
     (popular,) = [key for key in redis("KEYS", "dotstub:*") if redis("TYPE", key) == b"zset"]
-    members = 10  # every fourth name
-    eventually(lambda: redis("ZCARD", popular) == members)
+    members = settled(lambda: redis("ZCARD", popular))
+    assert members >= 9  # about every fourth name
     one, other = redis("ZRANGE", popular, 0, 1)
     for text in (b"", b"x", b"x" * 32, b"x" * 3000):
         redis("ZADD", popular, "1e9", text)

@@ -47,7 +47,7 @@ static bool usable(void *context, struct store_found *found)
 {
     (void)context;
     assert_true(found->ttl > 0);
-    return !seen_by.refuses && found->answer.ttl > 0;
+    return !seen_by.refuses;
 }
 
 static void done(void *context, struct store_found *found, bool leased)
@@ -156,7 +156,7 @@ static bool put(uint32_t ttl)
                             .ttl_offsets = offsets,
                             .ttl_count = 1,
                             .additional = sizeof wire - 1};
-    return store_put(store, &entry, &answer, 60, STORE_NOT_VALIDATED);
+    return store_put(store, &entry, &answer, 0, STORE_NOT_VALIDATED);
 }
 
 static uint64_t counted(enum counter which)
@@ -173,31 +173,12 @@ static size_t a_value(uint8_t out[FAKE_ARGUMENT])
     return set->len[2];
 }
 
-/* A value whose TTL is over. */
-static uint8_t outdated[FAKE_ARGUMENT];
-static size_t outdated_len;
-
-static void make_outdated(void)
-{
-    assert_true(put(2));
-    struct fake_command *set = fake_next("SET");
-    outdated_len = set->len[2];
-    memcpy(outdated, set->argument[2], outdated_len);
-    assert_string_equal(set->argument[4], "62000");
-    at(3000);
-}
-
-static void reply_outdated(struct fake_command *to)
-{
-    fake_reply_text(to, outdated, outdated_len);
-}
-
 /* Another replica's lease. */
 static size_t a_lease(uint8_t out[FAKE_ARGUMENT])
 {
     struct store_get *slot;
     assert_non_null(get(&slot));
-    reply_outdated(fake_next("GET"));
+    fake_reply_type(fake_next("GET"), RESP_NIL);
     struct fake_command *set = fake_next("SET");
     memcpy(out, set->argument[2], set->len[2]);
     fake_reply_type(set, RESP_STATUS);
@@ -218,30 +199,13 @@ static void a_value_ends_a_get(void **state)
     assert_true(fake_nothing_more());
 }
 
-/* Nobody asked for the name before, so hardly anybody else does so now. */
-static void a_new_name_takes_no_lease(void **state)
-{
-    (void)state;
-    struct store_get *slot;
-    assert_non_null(get(&slot));
-    fake_reply_type(fake_next("GET"), RESP_NIL);
-    assert_int_equal(seen_by.done, 1);
-    assert_int_equal(seen_by.found + seen_by.leased, 0);
-    assert_true(fake_nothing_more());
-    store->setup->forgets = true; /* the store would have no value if anybody had */
-    assert_non_null(get(&slot));
-    fake_reply_type(fake_next("GET"), RESP_NIL);
-    fake_reply_type(fake_next("SET"), RESP_STATUS);
-    assert_int_equal(seen_by.leased, 1);
-}
-
-static void an_outdated_value_takes_the_lease(void **state)
+static void a_miss_takes_the_lease(void **state)
 {
     (void)state;
     struct store_get *slot;
     assert_non_null(get(&slot));
     struct fake_command *asked = fake_next("GET");
-    reply_outdated(asked);
+    fake_reply_type(asked, RESP_NIL);
     assert_int_equal(seen_by.done, 0);
     struct fake_command *set = fake_next("SET");
     assert_int_equal(set->count, 6);
@@ -280,15 +244,15 @@ static void a_refused_lease_is_not_waited_for(void **state)
     (void)state;
     struct store_get *slot;
     assert_non_null(get(&slot));
-    reply_outdated(fake_next("GET"));
+    fake_reply_type(fake_next("GET"), RESP_NIL);
     fake_reply_type(fake_next("SET"), RESP_ERROR);
     assert_non_null(get(&slot));
-    reply_outdated(fake_next("GET"));
+    fake_reply_type(fake_next("GET"), RESP_NIL);
     fake_reply_items(fake_next("SET"), NULL, 0, NULL);
     assert_non_null(get(&slot));
     struct fake_command *asked = fake_next("GET");
     fake_nodes_full = true; /* the lease cannot be sent */
-    reply_outdated(asked);
+    fake_reply_type(asked, RESP_NIL);
     assert_int_equal(seen_by.done, 3);
     assert_int_equal(seen_by.leased + seen_by.found, 0);
     assert_int_equal(counted(COUNTER_store_leases_refused), 2);
@@ -301,7 +265,7 @@ static void waits_for_the_holder(void **state)
     uint8_t value[FAKE_ARGUMENT], lease[FAKE_ARGUMENT];
     size_t value_len = a_value(value), lease_len = a_lease(lease);
     assert_non_null(get(&slot));
-    reply_outdated(fake_next("GET"));
+    fake_reply_type(fake_next("GET"), RESP_NIL);
     fake_reply_type(fake_next("SET"), RESP_NIL);
     for (unsigned i = 0; i < 3; i++) {
         reply_poll(fake_next("MGET"), NULL, 0, lease, lease_len);
@@ -324,7 +288,7 @@ static void waits_no_longer_than_a_hedge(void **state)
     uint8_t lease[FAKE_ARGUMENT];
     size_t len = a_lease(lease);
     assert_non_null(get(&slot));
-    reply_outdated(fake_next("GET"));
+    fake_reply_type(fake_next("GET"), RESP_NIL);
     fake_reply_type(fake_next("SET"), RESP_NIL);
     unsigned waited = 0;
     for (; seen_by.done == 0 && waited < 100; waited++) {
@@ -350,7 +314,7 @@ static void a_lease_that_is_none(void **state)
         if (i == 3)
             at(3000);
         assert_non_null(get(&slot));
-        reply_outdated(fake_next("GET"));
+        fake_reply_type(fake_next("GET"), RESP_NIL);
         fake_reply_type(fake_next("SET"), RESP_NIL);
         lease[len - 1] ^= i == 1;
         reply_poll(fake_next("MGET"), NULL, 0, i == 2 ? over : lease, i == 0 ? 0 : len);
@@ -372,7 +336,7 @@ static void late_replies_are_used_and_take_no_lease(void **state)
     struct fake_command *asked = fake_next("GET");
     pass(6); /* a quarter of 20 ms */
     assert_int_equal(seen_by.late, 1);
-    reply_outdated(asked);
+    fake_reply_type(asked, RESP_NIL);
     assert_int_equal(seen_by.done, 1);
     assert_int_equal(seen_by.leased, 0);
     assert_true(fake_nothing_more());
@@ -386,7 +350,7 @@ static void late_replies_are_used_and_take_no_lease(void **state)
     assert_int_equal(seen_by.found, 1);
     node->health = (struct store_health){0};
     assert_non_null(get(&slot));
-    reply_outdated(fake_next("GET"));
+    fake_reply_type(fake_next("GET"), RESP_NIL);
     asked = fake_next("SET");
     pass(6); /* the lease is late: the upstream is asked */
     assert_int_equal(seen_by.late, 3);
@@ -402,7 +366,7 @@ static void a_late_poll(void **state)
     uint8_t value[FAKE_ARGUMENT];
     size_t len = a_value(value);
     assert_non_null(get(&slot));
-    reply_outdated(fake_next("GET"));
+    fake_reply_type(fake_next("GET"), RESP_NIL);
     fake_reply_type(fake_next("SET"), RESP_NIL);
     struct fake_command *asked = fake_next("MGET");
     pass(7);
@@ -421,7 +385,7 @@ static void forgotten_in_each_phase(void **state)
         assert_non_null(get(&slot));
         struct fake_command *last = fake_next("GET");
         if (phase > 0) {
-            reply_outdated(last);
+            fake_reply_type(last, RESP_NIL);
             last = fake_next("SET");
         }
         if (phase > 1) {
@@ -449,7 +413,7 @@ static void another_setup_ends_gets_in_each_phase(void **state)
         assert_non_null(get(&slot[phase]));
         struct fake_command *last = fake_next("GET");
         if (phase > 0) {
-            reply_outdated(last);
+            fake_reply_type(last, RESP_NIL);
             last = fake_next("SET");
         }
         if (phase > 1) {
@@ -485,7 +449,7 @@ static void two_keys_are_both_asked_and_one_is_leased(void **state)
     assert_non_null(get(&slot));
     first = fake_next("GET");
     second = fake_next("GET");
-    reply_outdated(second);
+    fake_reply_type(second, RESP_NIL);
     fake_reply_type(first, RESP_NIL);
     struct fake_command *set = fake_next("SET");
     assert_memory_equal(set->argument[1] + 9, first->argument[1], SEAL_TEXT);
@@ -598,21 +562,13 @@ static void popular_names_of_a_store_that_stalls(void **state)
         fake_reply_type(&fake_sent[i], RESP_NIL); /* nobody waits */
 }
 
-static int begin_with_outdated(void **state)
-{
-    (void)begin(state);
-    make_outdated();
-    return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_with_outdated, finish)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, finish)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_value_ends_a_get),
-        TEST(a_new_name_takes_no_lease),
-        TEST(an_outdated_value_takes_the_lease),
+        TEST(a_miss_takes_the_lease),
         TEST(an_error_takes_no_lease),
         TEST(a_refused_lease_is_not_waited_for),
         TEST(waits_for_the_holder),
