@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from daemon import SLACK
+from daemon import FLAVOUR, SLACK
 from processes import eventually, free_port
 from test_control import control, curl, post
 from test_ctl import DEGRADED, USAGE, ctl
@@ -88,6 +88,7 @@ def test_a_second_signal_ends_it(make_checked, number):
     assert daemon.wait_exit() == 0
 
 
+@pytest.mark.skipif(FLAVOUR == "thread", reason="the thread sanitizer calls the handler for a blocked signal: libuv then waits for its own lock")
 def test_further_signals_do_not_change_the_exit_status(make_checked):
     for _ in range(3):
         daemon = make_checked()
