@@ -582,16 +582,34 @@ static int watch_signals(void)
     return status;
 }
 
+static void unheard(uv_signal_t *handle, int number)
+{
+    (void)handle;
+    (void)number;
+}
+
+/* A further signal must not change the exit status. libuv restores the default action when the last handle of a signal
+ * is closed, so these stay until the process ends, in a loop that is never run. */
+static void ignore_signals(void)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    static uv_signal_t handles[sizeof numbers / sizeof *numbers];
+    static uv_loop_t loop;
+    int status = uv_loop_init(&loop);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (status == 0 && (status = uv_signal_init(&loop, &handles[i])) == 0)
+            status = uv_signal_start(&handles[i], unheard, numbers[i]);
+        signal(numbers[i], SIG_IGN);
+    }
+}
+
 static void unwatch_signals(void)
 {
     mailbox_close(&self.mailbox);
+    ignore_signals();
     uv_close((uv_handle_t *)&self.on_term, NULL);
     uv_close((uv_handle_t *)&self.on_int, NULL);
     uv_close((uv_handle_t *)&self.on_hup, NULL);
-    /* A further signal must not change the exit status: libuv has restored the default action. */
-    signal(SIGTERM, SIG_IGN);
-    signal(SIGINT, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
     drain_close(&self.drain);
     identity_watch_close(&self.identities);
     step_files_close(&self.step_files);
