@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Child processes whose output lines can be waited for."""
+import collections
 import errno
 import os
 import random
@@ -16,15 +17,21 @@ PATIENCE = 10 * (1 if os.environ.get("TEST_FLAVOUR", "plain") == "plain" else 3)
 SIDE, SIDES = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
+given = collections.deque(maxlen=300)  # ports that were chosen, but are perhaps not bound yet
+
+
 def free_port(*addresses):
     """A port that is free for UDP and TCP at each address, and outside the range of ephemeral ports."""
     while True:
         port = random.SystemRandom().randrange(10000 + SIDE, 32768, SIDES)
+        if port in given:
+            continue
         try:
             for address in addresses or ("127.0.0.1", "::1"):
                 for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
                     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind) as probe:
                         probe.bind((address, port))
+            given.append(port)
             return port
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
