@@ -155,4 +155,9 @@ static inline struct bytes buffer_bytes(const struct buffer *buffer)
     return (struct bytes){buffer->start > 0 ? buffer->data + buffer->start : buffer->data, buffer->len};
 }
 
+#define DECIMAL_DIGITS 20
+/* The decimal digits of a number, at the end of `out`, without NUL: for texts that each query needs, since snprintf takes
+ * 600 instructions. */
+struct bytes bytes_decimal(char out[DECIMAL_DIGITS], uint64_t number);
+
 #endif

@@ -71,8 +71,8 @@ enum {
     SURPLUS_DNSSEC = 2,  /* records that need DO */
 };
 /* Replaces names of a walked message by pointers to equal names before them, for servers that do not compress:
- * REWRITE_LABELS labels are remembered, and letter case is kept. False: `answer` is unchanged, since it would not be
- * shorter. */
+ * it compares with the first REWRITE_LABELS labels, and letter case counts. False: `answer` is unchanged, since it would
+ * not be shorter. */
 bool rewrite_compress(struct answer *answer, struct rewrite *scratch);
 /* Removes the additional section. Modifies the message of `answer`. */
 void rewrite_drop_additional(struct answer *answer);

@@ -97,9 +97,9 @@ struct store_entry {
 };
 
 struct store_get;
-/* Asks for an entry, whose key is borrowed until the end of the get. `median_ms`: of the upstream's response times, for the patience. `epoch`: of the cache; values that were sealed before
- * the epoch began are not used. NULL: nothing was asked, and the caller should go on. Never calls back before it
- * returns. */
+/* Asks for an entry, whose key is borrowed until the end of the get. `median_ms`: of the upstream's response times, for
+ * the patience. `epoch`: of the cache; values that were sealed before the epoch began are not used. NULL: nothing was
+ * asked, and the caller should go on. Never calls back before it returns. */
 struct store_get *store_get(struct store *store, const struct store_entry *entry, uint64_t median_ms, uint64_t epoch,
                             void *context) MUST_CHECK;
 /* Ends a get without a callback. */

@@ -102,3 +102,12 @@ void buffer_free(struct buffer *buffer)
     mem_free(buffer->data);
     *buffer = (struct buffer){0};
 }
+
+struct bytes bytes_decimal(char out[DECIMAL_DIGITS], uint64_t number)
+{
+    char *at = out + DECIMAL_DIGITS;
+    do
+        *--at = (char)('0' + number % 10);
+    while (number /= 10);
+    return (struct bytes){(const uint8_t *)at, (size_t)(out + DECIMAL_DIGITS - at)};
+}

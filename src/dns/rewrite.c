@@ -81,7 +81,7 @@ static size_t length_of(const uint8_t *wire, size_t at)
     return len;
 }
 
-/* In the same letter case. */
+/* Names that differ in letter case are not equal. */
 static bool names_are_equal(const uint8_t *a, size_t a_at, const uint8_t *b, size_t b_at)
 {
     for (;;) {

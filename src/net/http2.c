@@ -23,7 +23,7 @@ enum {
     CONTINUATIONS = 4,   /* CONTINUATION frames of one header block; the library permits 8 */
     SETTINGS_MAX = 16,   /* entries of a SETTINGS frame */
     ACKS_MAX = 100,      /* acknowledgements that wait to be sent */
-    NUMBER_TEXT = 32,    /* room for a number of 64 bits in text, and MAX_AGE */
+    MAX_AGE_TEXT = 32,   /* room for max-age and a number of 64 bits */
 };
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -388,50 +388,45 @@ static int set_body(struct http2_exchange *exchange, const uint8_t *body, size_t
     return 0;
 }
 
-static nghttp2_nv field(const char *name, const char *value, bool varies)
+static nghttp2_nv field_of(const char *name, struct bytes value, bool varies)
 {
     uint8_t flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | (varies ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE);
-    return (nghttp2_nv){(uint8_t *)name, (uint8_t *)value, strlen(name), strlen(value), flags};
+    return (nghttp2_nv){(uint8_t *)name, (uint8_t *)value.data, strlen(name), value.len, flags};
+}
+
+static nghttp2_nv field(const char *name, const char *value)
+{
+    return field_of(name, (struct bytes){(const uint8_t *)value, strlen(value)}, false);
+}
+
+static struct bytes max_age_text(char out[MAX_AGE_TEXT], uint64_t seconds)
+{
+    static const char max_age[] = "max-age=";
+    char room[DECIMAL_DIGITS];
+    struct bytes digits = bytes_decimal(room, seconds);
+    memcpy(out, max_age, sizeof max_age - 1);
+    memcpy(out + sizeof max_age - 1, digits.data, digits.len);
+    return (struct bytes){(const uint8_t *)out, sizeof max_age - 1 + digits.len};
 }
 
 static const char dns_message[] = "application/dns-message";
 
-/* Writes the digits of `value` at the end of `text`. A response has three numbers: snprintf would take a sixteenth of
- * its instructions. */
-static char *number_text(char text[NUMBER_TEXT], uint64_t value)
-{
-    char *at = text + NUMBER_TEXT - 1;
-    *at = '\0';
-    do
-        *--at = (char)('0' + value % 10);
-    while (value /= 10);
-    return at;
-}
-
-static char *max_age_text(char text[NUMBER_TEXT], uint64_t seconds)
-{
-    static const char max_age[] = "max-age=";
-    char *at = number_text(text, seconds) - (sizeof max_age - 1);
-    return memcpy(at, max_age, sizeof max_age - 1);
-}
-
 void http2_respond(struct http2_exchange *exchange, const struct http2_response *response)
 {
     nghttp2_nv fields[5];
-    char status[NUMBER_TEXT], length[NUMBER_TEXT], age[NUMBER_TEXT];
+    char status[DECIMAL_DIGITS], length[DECIMAL_DIGITS], age[MAX_AGE_TEXT];
     size_t count = 0;
     struct http2 *http2 = exchange->http2;
     exchange->answered = true;
     int result = set_body(exchange, response->body, response->len);
-    fields[count++] = field(":status", number_text(status, response->status), false);
+    fields[count++] = field_of(":status", bytes_decimal(status, response->status), false);
     if (response->type != HTTP2_NO_TYPE)
-        fields[count++] =
-            field("content-type", response->type == HTTP2_DNS_MESSAGE ? dns_message : "text/plain", false);
-    fields[count++] = field("content-length", number_text(length, response->len), true);
+        fields[count++] = field("content-type", response->type == HTTP2_DNS_MESSAGE ? dns_message : "text/plain");
+    fields[count++] = field_of("content-length", bytes_decimal(length, response->len), true);
     if (response->max_age_s >= 0)
-        fields[count++] = field("cache-control", max_age_text(age, (uint64_t)response->max_age_s), true);
+        fields[count++] = field_of("cache-control", max_age_text(age, (uint64_t)response->max_age_s), true);
     if (response->allow)
-        fields[count++] = field("allow", "GET, POST", false);
+        fields[count++] = field("allow", "GET, POST");
     const nghttp2_data_provider provider = {{.ptr = exchange}, read_body};
     if (result == 0)
         result = nghttp2_submit_response(http2->session, exchange->stream, fields, count,
@@ -442,7 +437,7 @@ void http2_respond(struct http2_exchange *exchange, const struct http2_response 
 
 int http2_request(struct http2 *http2, struct http2_exchange **out, const struct http2_request *request)
 {
-    char length[NUMBER_TEXT];
+    char length[DECIMAL_DIGITS];
     if (http2->error || http2->draining || http2->count >= http2_peer_streams(http2))
         return ERROR_LIMIT;
     struct http2_exchange *exchange = exchange_new(http2, 0);
@@ -450,13 +445,13 @@ int http2_request(struct http2 *http2, struct http2_exchange **out, const struct
         return -ENOMEM;
     int32_t stream = NGHTTP2_ERR_NOMEM;
     const nghttp2_nv fields[] = {
-        field(":method", "POST", false),
-        field(":scheme", "https", false),
-        field(":authority", request->authority, false),
-        field(":path", request->path, false),
-        field("accept", dns_message, false),
-        field("content-type", dns_message, false),
-        field("content-length", number_text(length, request->len), false),
+        field(":method", "POST"),
+        field(":scheme", "https"),
+        field(":authority", request->authority),
+        field(":path", request->path),
+        field("accept", dns_message),
+        field("content-type", dns_message),
+        field_of("content-length", bytes_decimal(length, request->len), false),
     };
     const nghttp2_data_provider provider = {{.ptr = exchange}, read_body};
     if (set_body(exchange, request->body, request->len) == 0)

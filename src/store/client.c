@@ -256,7 +256,7 @@ static void put_replied(struct store_command *request, const struct resp_reply *
 bool store_put(struct store *store, const struct store_entry *entry, const struct answer *answer, uint32_t stale_s,
                enum store_verdict verdict)
 {
-    char text[SEAL_TEXT + 1], life[RESP_DIGITS];
+    char text[SEAL_TEXT + 1], life[DECIMAL_DIGITS];
     if (!store->setup || store->stopping || answer->ttl < TTL_LEAST_S || !answer_is_conclusive(answer) ||
         answer->truncated || !clock_is_fine(store, loop_now(store->owner.loop)))
         return false;
@@ -279,7 +279,7 @@ bool store_put(struct store *store, const struct store_entry *entry, const struc
                                                                   {(const uint8_t *)text, SEAL_TEXT},
                                                                   {store->sealed, seal_len(len)},
                                                                   store_bytes_of("PX"),
-                                                                  resp_number(life, life_ms)},
+                                                                  bytes_decimal(life, life_ms)},
                                                  5);
     if (request) {
         request->done = put_replied;

@@ -220,7 +220,7 @@ static struct store_command *set_lease(struct store *store, struct node *node, c
                                        uint64_t life_ms)
 {
     uint8_t sealed[SEALED];
-    char text[TEXT + 1], life[RESP_DIGITS];
+    char text[TEXT + 1], life[DECIMAL_DIGITS];
     seal_lease(sealed, store, name, held, life_ms);
     return node_command(node,
                         (struct bytes[]){store_bytes_of("SET"),
@@ -228,7 +228,7 @@ static struct store_command *set_lease(struct store *store, struct node *node, c
                                          {sealed, SEALED},
                                          store_bytes_of(held ? "NX" : "XX"),
                                          store_bytes_of("PX"),
-                                         resp_number(life, life_ms)},
+                                         bytes_decimal(life, life_ms)},
                         6);
 }
 

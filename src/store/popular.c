@@ -49,8 +49,8 @@ struct bytes popular_weight(char out[POPULAR_WEIGHT], uint32_t ttl, int64_t era_
     vote *= 1 + (double)(era_s % HALF_LIFE_S) / HALF_LIFE_S;
     for (; doubled >= 10; doubled -= 10, power += 3)
         vote *= 1.024; /* 2^10 / 10^3 */
-    char digits[RESP_DIGITS], exponent[RESP_DIGITS];
-    struct bytes front = resp_number(digits, (uint64_t)vote << doubled), back = resp_number(exponent, power);
+    char digits[DECIMAL_DIGITS], exponent[DECIMAL_DIGITS];
+    struct bytes front = bytes_decimal(digits, (uint64_t)vote << doubled), back = bytes_decimal(exponent, power);
     memcpy(out, front.data, front.len);
     out[front.len] = 'e';
     memcpy(out + front.len + 1, back.data, back.len);
@@ -59,13 +59,13 @@ struct bytes popular_weight(char out[POPULAR_WEIGHT], uint32_t ttl, int64_t era_
 
 static void trim(struct node *node, struct bytes set)
 {
-    char last[16], life[RESP_DIGITS];
+    char last[16], life[DECIMAL_DIGITS];
     snprintf(last, sizeof last, "-%d", MEMBERS + 1);
     (void)!node_command_when(
         node, (struct bytes[]){store_bytes_of("ZREMRANGEBYRANK"), set, store_bytes_of("0"), store_bytes_of(last)}, 4,
         NODE_LATER);
     (void)!node_command_when(
-        node, (struct bytes[]){store_bytes_of("PEXPIRE"), set, resp_number(life, (uint64_t)ERA_S * 1100)}, 3,
+        node, (struct bytes[]){store_bytes_of("PEXPIRE"), set, bytes_decimal(life, (uint64_t)ERA_S * 1100)}, 3,
         NODE_LATER);
 }
 

@@ -14,7 +14,7 @@
 void popular_vote(struct store *store, const uint8_t definition[DIGEST_LEN], const uint8_t name[SEAL_NAME],
                   uint32_t ttl);
 /* The text of a vote for this TTL, at this second of the era. */
-enum { POPULAR_WEIGHT = 2 * RESP_DIGITS + 1 };
+enum { POPULAR_WEIGHT = 2 * DECIMAL_DIGITS + 1 };
 struct bytes popular_weight(char out[POPULAR_WEIGHT], uint32_t ttl, int64_t era_s);
 /* Continues what store_warm began; returns the next deadline. */
 uint64_t popular_check(struct store *store, uint64_t now_ms);

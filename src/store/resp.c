@@ -31,17 +31,7 @@ struct resp {
 
 /* --- commands --- */
 
-enum { LINE = 1 + RESP_DIGITS + 2 }; /* "$5\r\n" */
-
-struct bytes resp_number(char out[RESP_DIGITS], uint64_t number)
-{
-    char *at = out + RESP_DIGITS;
-    do {
-        *--at = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    return (struct bytes){(const uint8_t *)at, (size_t)(out + RESP_DIGITS - at)};
-}
+enum { LINE = 1 + DECIMAL_DIGITS + 2 }; /* "$5\r\n" */
 
 /* Both return the place behind what they wrote. */
 static uint8_t *put(uint8_t *at, const void *data, size_t len)
@@ -54,8 +44,8 @@ static uint8_t *put(uint8_t *at, const void *data, size_t len)
 
 static uint8_t *put_line(uint8_t *at, char type, size_t number)
 {
-    char digits[RESP_DIGITS];
-    struct bytes text = resp_number(digits, number);
+    char digits[DECIMAL_DIGITS];
+    struct bytes text = bytes_decimal(digits, number);
     *at = (uint8_t)type;
     return put(at + 1, text.data, text.len);
 }

@@ -20,9 +20,6 @@ enum {
 size_t resp_command_room(const struct bytes *arguments, unsigned count);
 /* Writes it, and returns its length. */
 size_t resp_command(uint8_t *out, const struct bytes *arguments, unsigned count);
-/* A number as an argument: its digits in `out`. */
-enum { RESP_DIGITS = 20 };
-struct bytes resp_number(char out[RESP_DIGITS], uint64_t number);
 
 enum resp_type { RESP_NIL, RESP_STATUS, RESP_ERROR, RESP_TEXT, RESP_INTEGER, RESP_ARRAY };
 

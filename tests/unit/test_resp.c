@@ -38,8 +38,8 @@ static void numbers_have_all_their_digits(void **state)
         const char *text;
     } cases[] = {{0, "0"}, {9, "9"}, {10, "10"}, {UINT64_MAX, "18446744073709551615"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char digits[RESP_DIGITS];
-        struct bytes text = resp_number(digits, cases[i].number);
+        char digits[DECIMAL_DIGITS];
+        struct bytes text = bytes_decimal(digits, cases[i].number);
         assert_int_equal(text.len, strlen(cases[i].text));
         assert_memory_equal(text.data, cases[i].text, text.len);
     }
