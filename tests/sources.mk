@@ -3,7 +3,7 @@ dist_check_SCRIPTS = tests/model/run tests/lint/documents tests/lint/english tes
 TESTS += tests/model/run tests/lint/documents tests/lint/english tests/lint/format tests/lint/hardening tests/lint/layers tests/lint/manuals tests/lint/source tests/lint/transports tests/lint/version tests/lint/without-openssl
 
 # The load generator of the integration tests. Not a check program, since check programs are tests.
-noinst_PROGRAMS = tests/tools/dnsload
+noinst_PROGRAMS += tests/tools/dnsload
 tests_tools_dnsload_SOURCES = tests/tools/dnsload.c tests/bench/h2.c tests/bench/h2.h tests/bench/tls.c tests/bench/tls.h tests/tools/names.c tests/tools/names.h tests/tools/options.c \
   tests/tools/options.h tests/tools/query.c tests/tools/query.h
 tests_tools_dnsload_LDADD = -lm $(GNUTLS_LIBS) $(NGHTTP2_LIBS)
