@@ -4,17 +4,20 @@ import base64
 import json
 import pathlib
 import re
+import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from clients import UdpClient
 from daemon import SLACK
-from processes import eventually
+from processes import Process, eventually, free_port
 from redisserver import Redis, Relay, fleet_key
 from test_ctl import ctl
 from test_store import ask_truly, count, make_replica, redis, store  # noqa: F401 (fixtures)
+from test_upstream import truth
 
 
 def settled(value):
@@ -35,6 +38,76 @@ def has_entry(daemon, name):
 
 def listens(daemon):
     return all(server["hears_flushes"] for server in json.loads(ctl(daemon, "--json", "status"))["store"]["servers"])
+
+
+# Behind a balancer.
+
+DNSDIST = """\
+setLocal("127.0.0.1:{port}")
+setACL({{"127.0.0.0/8"}})
+setServerPolicy(roundrobin)
+setSecurityPollSuffix("")
+"""
+HEALTH = 1  # the name of the health checks
+DNSDIST_SERVER = """\
+newServer({{address="127.0.0.1:{port}", name="replica{number}", checkName="up.example.", checkInterval=1, checkTimeout={timeout}, maxCheckFailures=1}})
+"""
+
+
+@pytest.fixture
+def balance(public_path, cleanup):
+    """Starts dnsdist, which sends each query to the next one of the replicas."""
+    def start(replicas):
+        port, config = free_port("127.0.0.1"), public_path / "dnsdist.conf"
+        servers = (DNSDIST_SERVER.format(port=replica.port, number=number, timeout=1000 * SLACK) for number, replica in enumerate(replicas))
+        config.write_text(DNSDIST.format(port=port) + "".join(servers))
+        balancer = Process(["dnsdist", "-C", str(config), "--supervised", "--disable-syslog"], read="stdout")
+        cleanup.callback(balancer.end)
+        for number in range(len(replicas)):
+            balancer.wait_line(rf"(?i)replica{number}.*\bup\b")
+        return balancer, port
+    return start
+
+
+def test_behind_dnsdist(make_replica, make_daemon, server, redis, store, balance, cleanup):
+    """Queries go to any replica, and each name to the upstream once: also without a replica, without the store, and with
+    a replica that starts anew."""
+    replicas = [make_replica() for _ in range(3)]
+    balancer, port = balance(replicas)
+    client = UdpClient("127.0.0.1", port)
+    cleanup.callback(client.close)
+
+    def ask(*names, stored=None):
+        """Three times; each time the next replica. `stored`: the number of names in the store then."""
+        for turn in range(3):
+            for name in names:
+                truth(client.ask(name, edns=True), name)
+            eventually(lambda: stored is None or len(redis.keys()) == stored)
+
+    def names(word):
+        return [f"{word}{number}.example" for number in range(25)]  # not a multiple of the replicas
+
+    def asked(word):
+        return [len(server.queries_for(name)) for name in names(word)]
+    ask(*names("first"), stored=25 + HEALTH)
+    assert asked("first") == [1] * 25
+    assert all(count(replica, "store_hits") >= 10 for replica in replicas)
+
+    replicas[0].child.kill()
+    balancer.wait_line(r"(?i)replica0.*\bdown\b", timeout=30)
+    ask(*names("second"), stored=50 + HEALTH)
+    assert asked("second") == [1] * 25
+
+    again = make_daemon(server, store=store, port=replicas[0].port)
+    balancer.wait_line(r"(?i)replica0.*\bup\b", times=2, timeout=30)
+    ask(*names("first"), *names("second"), stored=50 + HEALTH)
+    assert asked("first") + asked("second") == [1] * 50
+    assert count(again, "store_hits") >= 30
+
+    redis.signal(signal.SIGSTOP)
+    ask(*names("third"))
+    redis.signal(signal.SIGCONT)
+    assert all(count(replica, "queries_failed") == 0 for replica in (*replicas[1:], again))
 
 
 # Flushes.
