@@ -17,8 +17,8 @@ bool syscalls_can_restrict(void);
  * a negative errno; the filter holds until the end of the process. */
 int syscalls_restrict(bool kill, bool unix_streams) MUST_CHECK;
 
-/* io_uring_setup fails with ENOSYS from now on: for libuv, whose loops would use a ring since version 1.45 and crash where the
- * filter above forbids it. Before the first loop. 0 or a negative errno. */
+/* io_uring_setup fails with ENOSYS from now on: for libuv, whose loops would use a ring since version 1.45.
+ * Before the first loop. 0 or a negative errno. */
 int syscalls_refuse_io_uring(void) MUST_CHECK;
 
 #endif
