@@ -13,6 +13,7 @@ import time
 from processes import PATIENCE, Process, eventually, free_port
 
 SERVERS = {name: path for name in ("valkey-server", "redis-server") if (path := shutil.which(name))}
+SYNCED = "(MASTER|PRIMARY) <-> REPLICA sync: Finished with success"  # redis-server, valkey-server
 SERVER = next(iter(SERVERS.values()), None)  # where one is enough
 
 
@@ -139,7 +140,7 @@ class Sentinel(Process):
 def replica_of(master, directory):
     """A replica whose link to the master is up."""
     replica = Redis(directory, replicaof=f"127.0.0.1 {master.port}")
-    replica.wait_line("MASTER <-> REPLICA sync: Finished with success")
+    replica.wait_line(SYNCED)
     return replica
 
 
@@ -169,7 +170,7 @@ class Cluster:
             eventually(lambda: b"cluster_state:ok" in (info := node("CLUSTER", "INFO")) and f"cluster_known_nodes:{len(self.nodes)}\r".encode() in info)
         if replica:
             self.nodes[-1]("CLUSTER", "REPLICATE", self.nodes[0]("CLUSTER", "MYID"))
-            self.nodes[-1].wait_line("MASTER <-> REPLICA sync: Finished with success")
+            self.nodes[-1].wait_line(SYNCED)
 
     def owner(self, key):
         """The master that has the slot of this key."""
