@@ -118,7 +118,7 @@ enum {
     DROPPED_STEP = 100,
     /* ms after which an attempt is hedged regardless of the budget if later queries were answered. */
     RESCUE_AFTER = 1000,
-    /* ms after the hedge, if it was dropped with others: a slow server would have responded by then;. */
+    /* ms after the hedge, if it was dropped with others: a slow server would have responded by then */
     AGAIN_AFTER = 2500,
     AGAIN_AT_LAST = 3100, /* ms after the hedge, if later queries were answered: just in time for limits.answer-by */
     JOINED_AFTER = 1000,  /* ms after the latest attempt before a client that joined causes another one */
