@@ -21,8 +21,12 @@ void *mem_zalloc(size_t count, size_t size) MUST_CHECK;
 void *mem_resize(void *old, size_t size) MUST_CHECK;
 char *mem_strdup(const char *text) MUST_CHECK;
 void mem_free(void *block);
-/* Gives pages of freed blocks back to the system, after much was freed at once; takes up to a millisecond. */
-void mem_trim(void);
+/* The start of a process allocates large buffers that are used later or never, after much smaller blocks for the
+ * configuration were freed. From mem_begin_start on, in the first thread, each block of 32 KiB or more has fresh pages of its
+ * own, which take no memory before they are used. mem_end_start ends this, and gives pages of freed blocks back to
+ * the system, which takes up to a millisecond. */
+void mem_begin_start(void);
+void mem_end_start(void);
 
 /* Where the memory comes from; each function does what its namesake in the C library does (posix_memalign for
  * alloc_aligned). mem_free calls `free` for every source. */

@@ -9,6 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    LEAST_MAPPED_AT_START = 32 << 10,
+    LEAST_MAPPED = 128 << 10, /* as the C library begins with */
+};
+
 static const struct mem_source c_library = {malloc, calloc, realloc, posix_memalign};
 static _Atomic(const struct mem_source *) source = &c_library;
 static atomic_bool is_short;
@@ -64,8 +69,26 @@ void mem_free(void *block)
     free(block);
 }
 
-void mem_trim(void)
+#ifdef M_MMAP_THRESHOLD
+static void set_least_mapped(int size)
 {
+    (void)mallopt(M_MMAP_THRESHOLD, size);
+}
+#else
+static void set_least_mapped(int size)
+{
+    (void)size;
+}
+#endif
+
+void mem_begin_start(void)
+{
+    set_least_mapped(LEAST_MAPPED_AT_START);
+}
+
+void mem_end_start(void)
+{
+    set_least_mapped(LEAST_MAPPED);
 #ifdef HAVE_MALLOC_TRIM
     (void)malloc_trim(0);
 #endif

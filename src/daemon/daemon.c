@@ -656,7 +656,7 @@ static int run_workers(void)
         announce();
         manager_tell("READY=1");
         watchdog_start(&self.watchdog, self.workers, started);
-        mem_trim(); /* parsing the configuration and building the filter of system calls needed much more */
+        mem_end_start();
     } else {
         stop_workers();
     }

@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include <config.h>
 #include "config/json.h"
 #include "daemon.h"
@@ -157,6 +158,7 @@ int main(int argc, char **argv)
     fill_standard_descriptors();
     close_other_descriptors();
     signal(SIGPIPE, SIG_IGN);
+    mem_begin_start();
     /* libuv 1.45 to 1.48 would open an io_uring, with a kernel thread that polls, outside of the sandbox. */
     setenv("UV_USE_IO_URING", "0", 1);
     int status = read_command(&command, argc, argv);
