@@ -145,6 +145,13 @@ static void watch_file(void *context, const char *path)
     watching_add(context, path);
 }
 
+/* The first look of a process, at files that the main thread has just read, needs no threads of the pool. */
+static bool is_as_read(const struct step_reader *reader)
+{
+    const struct step_files *files = reader->owner;
+    return files->starting && step_files_state(step_of(reader), files->config) == reader->seen;
+}
+
 /* Watches first and looks then, so that no change is missed. */
 static void begin(struct step_reader *reader)
 {
@@ -159,6 +166,8 @@ static void begin(struct step_reader *reader)
     reader->generation = files->generation;
     reader->seen += reader->regardless; /* another state than any that was read */
     reader->regardless = false;
+    if (is_as_read(reader))
+        return;
     reader->began_ms = loop_now(reader->watching.timer.loop->data);
     reader->config = config_ref(files->config);
     reader->work.data = (void *)step_of(reader);
@@ -187,7 +196,9 @@ void step_files_start(struct step_files *files, struct loop *loop, struct config
         reader->index = i;
         watching_init(&reader->watching, loop, (*steps)->order[i]->name, files_changed);
     }
+    files->starting = true;
     step_files_configure(files, config);
+    files->starting = false;
 }
 
 void step_files_configure(struct step_files *files, struct config *config)

@@ -41,7 +41,7 @@ struct step_files {
     struct worker **workers; /* NULL: not started */
     unsigned worker_count;
     unsigned generation; /* grows with each reload */
-    bool stopped;
+    bool starting, stopped;
     struct cache *cache;
     void (*switched)(bool flushed); /* see step_files_start */
     struct step_reader readers[STEPS_MAX];
