@@ -30,7 +30,8 @@ struct waiter {
     bool (*take_stale)(struct waiter *waiter);
 };
 
-/* Waits for the lookup of this key, and starts one in this group if there is none, charged to `share` (NULL: to none).
+/* Waits for the lookup of this key, and starts one in this group if there is none from after the latest flush, charged to
+ * `share` (NULL: to none).
  * False: the limit is reached, or out of memory. Never calls the waiter back before it returns, but may end another
  * lookup to make room. */
 bool lookup_join(struct resolver *resolver, struct group *group, const struct key *key, uint64_t hash,
@@ -40,8 +41,9 @@ bool lookup_join(struct resolver *resolver, struct group *group, const struct ke
 bool lookup_is_failing(struct resolver *resolver, const struct key *key, uint64_t hash);
 /* True if a lookup of this key failed a short time ago: it is not to be repeated yet (RFC 9520). */
 bool lookup_has_failed(struct resolver *resolver, const struct key *key, uint64_t hash);
-/* The client of a waiter has retransmitted its query: the lookup of the key continues as if a client had joined it.
- * False: there is no lookup of the key. */
+/* The client of a waiter has retransmitted its query: its lookup continues as if a client had joined it. */
+void waiter_hurry(const struct waiter *waiter);
+/* As if a client had joined the lookup of this key. False: there is none. */
 bool lookup_hurry(struct resolver *resolver, const struct key *key, uint64_t hash);
 
 #endif

@@ -5,8 +5,10 @@
  *   - a lookup is in the table from lookup_new to lookup_finish or lookup_fail, and all that time one of its stages
  *     waits;
  *   - a lookup that has lost its waiters (timed out or disconnected) goes on: its response still goes into the cache;
- *   - lookup_finish takes the lookup out of the table, then calls the waiters, then stores: no query joins a
- *     finished lookup;
+ *   - lookup_finish takes the lookup out of the table before it stores the response and calls the waiters: no query
+ *     joins a finished lookup;
+ *   - nobody joins a lookup from before a flush, whose response may be outdated: a key may have several lookups, one of
+ *     each epoch;
  *   - a finished lookup with more than WAITERS_A_TURN waiters stays in resolver->leaving until all were called;
  *   - the depth of a lookup is greater than that of each lookup that waits for it, so waits never form a cycle.
  */
@@ -413,10 +415,11 @@ const struct key *lookup_key(const struct resolver *resolver, const struct key *
 
 struct lookup *lookup_find(struct resolver *resolver, const struct key *key, uint64_t hash)
 {
+    uint64_t epoch = cache_epoch(resolver->cache);
     struct table_link *link = table_first(&resolver->lookups_by_key, hash);
     for (; link; link = table_next(link)) {
         struct lookup *lookup = container_of(link, struct lookup, by_key);
-        if (key_equal(&lookup->key, key))
+        if (lookup->epoch == epoch && key_equal(&lookup->key, key))
             return lookup;
     }
     return NULL;
@@ -524,6 +527,12 @@ bool lookup_hurry(struct resolver *resolver, const struct key *key, uint64_t has
     if (lookup)
         lookup_renew(lookup);
     return lookup != NULL;
+}
+
+void waiter_hurry(const struct waiter *waiter)
+{
+    if (!list_linked(&waiter->lookup->in_leaving))
+        lookup_renew(waiter->lookup);
 }
 
 bool lookup_new_refresh(struct resolver *resolver, const struct key *key, uint64_t hash, struct lookup **out)

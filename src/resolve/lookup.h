@@ -130,6 +130,7 @@ void lookup_respond(struct lookup *lookup, struct answer *answer, enum stage sta
  * of the places for clients, or there is no such group. */
 bool lookup_new_refresh(struct resolver *resolver, const struct key *key, uint64_t hash, struct lookup **out);
 /* --- lookup.c, for lookup_wait.c --- */
+/* The lookup of the key that may be joined: not one from before a flush. NULL: none. */
 struct lookup *lookup_find(struct resolver *resolver, const struct key *key, uint64_t hash);
 /* NULL: the limit is reached, or out of memory. */
 struct lookup *lookup_new(struct resolver *resolver, struct group *group, const struct key *key, uint64_t hash,

@@ -463,7 +463,7 @@ static void query_replace(struct query *waiting, struct query *repeated)
     memcpy(waiting->cookie, repeated->cookie, sizeof waiting->cookie);
     memcpy(waiting->kept, repeated->question, repeated->request.question_end - MESSAGE_HEADER);
     if (list_linked(&waiting->waiter.link)) /* the client retransmits: maybe an attempt was lost */
-        lookup_hurry(waiting->resolver, &waiting->key, waiting->hash);
+        waiter_hurry(&waiting->waiter);
     query_drop(repeated, COUNTER_queries_retransmitted);
 }
 

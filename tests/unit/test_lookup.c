@@ -128,6 +128,57 @@ static void lookups_during_a_flush_are_answered_and_not_cached(void **state)
     assert_int_equal(written(), 3);
 }
 
+/* The record that the flush is to make known may be newer than the response that is on its way. */
+static void lookup_from_before_a_flush_is_not_joined(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    struct fake_frame *before = fake_take(fake_conn(0));
+    assert_non_null(before);
+    cache_flush(cache);
+    client_ask(&clients[1], "a.test");
+    client_ask(&clients[2], "a.test");
+    fake_turn();
+    assert_int_equal(written(), 2);
+    struct fake_frame *after = fake_take(fake_conn(0));
+    assert_non_null(after);
+    serve(fake_conn(0), before);
+    fake_turn();
+    assert_int_equal(clients[0].answers, 1);
+    assert_int_equal(clients[1].replies + clients[2].replies, 0);
+    served.no_record = true;
+    served.rcode = RCODE_NXDOMAIN;
+    serve(fake_conn(0), after);
+    fake_turn();
+    assert_int_equal(clients[1].rcode, RCODE_NXDOMAIN);
+    assert_int_equal(clients[2].rcode, RCODE_NXDOMAIN);
+    assert_int_equal(fake_counted(COUNTER_lookups_joined), 1);
+    free(before);
+    free(after);
+}
+
+/* The retransmission belongs to a query from before the flush. */
+static void retransmission_after_a_flush_hurries_the_lookup_of_its_query(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    client_ask(&clients[0], "a.test");
+    fake_pass(2000);
+    for (unsigned i = 0; i < fake_dials(); i++)
+        for (struct fake_frame *lost; (lost = fake_take(fake_conn(i)));)
+            free(lost);
+    cache_flush(cache);
+    fake.serve = serve;
+    struct query *waiting = clients[0].waiting;
+    client_ask(&clients[0], "a.test");
+    clients[0].waiting = waiting;
+    assert_int_equal(fake_counted(COUNTER_queries_retransmitted), 1);
+    fake_pass(1020);
+    assert_int_equal(clients[0].rcode + clients[0].replies, 1);
+}
+
 /* --- many waiters --- */
 
 enum { MANY = 3500 };
@@ -1274,6 +1325,8 @@ int main(void)
         TEST(one_upstream_query_serves_all_clients),
         TEST(answer_serves_later_queries_from_the_cache),
         TEST(lookups_during_a_flush_are_answered_and_not_cached),
+        TEST(lookup_from_before_a_flush_is_not_joined),
+        TEST(retransmission_after_a_flush_hurries_the_lookup_of_its_query),
         TEST(query_is_answered_in_time_and_the_late_response_is_cached),
         TEST(refused_servers_are_named_in_the_answer),
         TEST(of_several_servers_that_fail_the_first_is_named),
