@@ -33,6 +33,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dns/codes.h"
 #include "dns/rewrite.h"
 #include "dns/rotate.h"
 
@@ -181,9 +182,10 @@ bool entry_is_for(const struct entry *entry, const uint8_t *name, size_t name_by
     const uint8_t *own = byte_at(entry, MESSAGE_HEADER);
     size_t bytes = name_len((struct bytes){own, entry->len - MESSAGE_HEADER});
 
-    if (below)
-        return name_is_under(own, bytes, name, name_bytes);
-    return bytes == name_bytes && memcmp(own, name, bytes) == 0;
+    if (below ? name_is_under(own, bytes, name, name_bytes) : bytes == name_bytes && memcmp(own, name, bytes) == 0)
+        return true;
+    bool denies = read_u16(own + bytes) == TYPE_NONE;
+    return denies && name_is_under(name, name_bytes, own, bytes);
 }
 
 uint64_t entry_age(const struct entry *entry, uint64_t now_ms)

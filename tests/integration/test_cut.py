@@ -5,7 +5,7 @@ import pytest
 import lies
 import wire
 import zone
-from test_control import control
+from test_control import control, post
 from test_reload import make_reloadable  # noqa: F401
 from test_saved import saving  # noqa: F401
 
@@ -34,6 +34,17 @@ def test_names_below_a_validated_nxdomain_do_not_exist(daemon, server):
     assert control(daemon, "/stats").json["counters"]["cache_nxdomain_cuts"] == 4
     denies(daemon, "nx.ad.example")  # the entry is for a name above
     assert received(server)[1:] == ["nx.ad.example"]
+
+
+@pytest.mark.parametrize("which", ["name", "suffix"])
+def test_a_flush_of_a_name_ends_the_nxdomain_of_names_above_it(daemon, server, which):
+    denies(daemon, "gone.nx.ad.example")
+    denies(daemon, "www.gone.nx.ad.example")
+    denies(daemon, "other.nx.ad.example")
+    assert post(daemon, f"/flush?{which}=www.gone.nx.ad.example").json == {"flushed": 1}
+    denies(daemon, "www.gone.nx.ad.example")
+    denies(daemon, "other.nx.ad.example")
+    assert received(server) == ["gone.nx.ad.example", "other.nx.ad.example", "www.gone.nx.ad.example"]
 
 
 @pytest.mark.parametrize("first, flags", [
