@@ -24,9 +24,14 @@ struct refresh {
     struct failures failures;                /* failed lookups (RFC 9520) */
 };
 
-/* Finds an expired entry that this query may get, copies it into the resolver's room and counts it. */
+/* Finds an entry that this query may get instead of a failure, and copies it into the resolver's room: an expired one, which
+ * is counted, or a fresh one that another lookup has stored meanwhile, of another worker or with other flags. */
 bool stale_find(const struct query *query, struct cache_found *found);
-/* Answers the query with stale data. NEXT: there is no stale data. */
+static inline bool found_is_stale(const struct cache_found *found)
+{
+    return found->answer.ttl == 0;
+}
+/* Answers the query with such an entry. NEXT: there is none. */
 enum verdict stale_answer(struct query *query);
 /* The key could not be refreshed: for FAILING_MS its queries get stale data at once. */
 void stale_note_failure(struct resolver *resolver, uint64_t hash);

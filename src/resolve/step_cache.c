@@ -47,25 +47,31 @@ static void tell_of_stale(struct resolver *resolver)
                     suppressed ? " (similar messages were suppressed)" : "");
 }
 
+static void make_stale(struct resolver *resolver, struct answer *answer)
+{
+    if (answer->authenticated && ttl_signature_expired(answer, clock_wall_s()))
+        answer->authenticated = false;
+    ede_add_first(&answer->ede, answer->rcode == RCODE_NXDOMAIN ? EDE_STALE_NXDOMAIN : EDE_STALE_ANSWER);
+    counter_add(resolver->counters, COUNTER_responses_stale, 1);
+    tell_of_stale(resolver);
+}
+
 bool stale_find(const struct query *query, struct cache_found *found)
 {
     struct resolver *resolver = query->resolver;
     uint64_t limit_ms = (uint64_t)resolver->config->cache.serve_stale * 1000;
-    if (limit_ms == 0 || !(query->request.flags & FLAG_RD))
+    if (!(query->request.flags & FLAG_RD))
         return false;
-    if (cache_get(resolver->cache, &query->key, query->hash, loop_now(resolver->loop), CACHE_STALE, STALE_TTL,
-                  resolver->big, MESSAGE_MAX, found) != CACHE_EXPIRED ||
-        found->expired_ms > limit_ms)
+    enum cache_result result = cache_get(resolver->cache, &query->key, query->hash, loop_now(resolver->loop),
+                                         CACHE_STALE, STALE_TTL, resolver->big, MESSAGE_MAX, found);
+    if (result != CACHE_HIT && (result != CACHE_EXPIRED || limit_ms == 0 || found->expired_ms > limit_ms))
         return false;
-    if (found->answer.rcode != RCODE_NOERROR && found->answer.rcode != RCODE_NXDOMAIN)
+    if (!answer_is_conclusive(&found->answer))
         return false;
-    if (found->answer.authenticated && ttl_signature_expired(&found->answer, clock_wall_s()))
-        found->answer.authenticated = false;
+    if (result == CACHE_EXPIRED)
+        make_stale(resolver, &found->answer);
     if (found->surplus)
         rewrite_without(&found->answer, found->surplus, resolver->rewrite);
-    ede_add_first(&found->answer.ede, found->answer.rcode == RCODE_NXDOMAIN ? EDE_STALE_NXDOMAIN : EDE_STALE_ANSWER);
-    counter_add(resolver->counters, COUNTER_responses_stale, 1);
-    tell_of_stale(resolver);
     return true;
 }
 
@@ -74,7 +80,8 @@ enum verdict stale_answer(struct query *query)
     struct cache_found found;
     if (!stale_find(query, &found))
         return NEXT;
-    query->how = HOW_STALE;
+    if (found_is_stale(&found))
+        query->how = HOW_STALE;
     return query_answer(query, &found.answer);
 }
 

@@ -17,9 +17,11 @@ static bool answer_stale(struct query *query)
     struct cache_found found;
     if (!stale_find(query, &found))
         return false;
+    bool stale = found_is_stale(&found);
     if (lookup_is_worth_it(query, found.answer.rcode))
-        lookup_record_answer(query, &found.answer, true);
-    query->how = HOW_STALE;
+        lookup_record_answer(query, &found.answer, stale);
+    if (stale)
+        query->how = HOW_STALE;
     query->server = ask_server(&query->waiter.lookup->ask);
     query_answer(query, &found.answer);
     return true;

@@ -1139,26 +1139,62 @@ static void filtered_response_replaces_the_entry(void **state)
     assert_int_equal(clients[2].ede, 17);
 }
 
+/* Takes the query of the first client, and stores a response to it as another worker would. */
+static struct fake_frame *store_as_another_worker(void)
+{
+    uint8_t wire[2048];
+    static struct answer_scratch scratch;
+    struct answer answer;
+    struct fake_frame *frame = fake_take(fake_conn(0));
+    assert_non_null(frame);
+    assert_int_equal(message_own_answer(wire, fake_build(wire, frame, &FAKE_ANSWER), &scratch, &answer), 0);
+    answer.ttl = 300;
+    struct key key = clients[0].waiting->key;
+    assert_int_equal(cache_put(cache, &key, key_hash(&key), &answer, fake_now(), cache_epoch(cache)), 0);
+    return frame;
+}
+
 static void failure_of_another_worker_leaves_a_fresh_entry(void **state)
 {
     (void)state;
     begin_with_servers_that_understand_edns(1, 1);
     client_ask(&clients[0], "a.test");
     fake_turn();
-    uint8_t wire[2048];
-    static struct answer_scratch scratch;
-    struct answer answer;
-    struct fake_frame *frame = fake_take(fake_conn(0));
-    assert_int_equal(message_own_answer(wire, fake_build(wire, frame, &FAKE_ANSWER), &scratch, &answer), 0);
-    answer.ttl = 300;
-    struct key key = clients[0].waiting->key;
-    assert_int_equal(cache_put(cache, &key, key_hash(&key), &answer, fake_now(), cache_epoch(cache)), 0);
+    struct fake_frame *frame = store_as_another_worker();
     served.rcode = RCODE_SERVFAIL;
     fake_reply(fake_conn(0), frame, &served);
     free(frame);
-    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+    assert_int_equal(clients[0].rcode, RCODE_NOERROR);
     assert_int_equal(ask_again(1, "a.test"), 0);
     assert_int_equal(clients[1].rcode, RCODE_NOERROR);
+}
+
+/* Whatever ends the lookup, and also without stale data. */
+static void fresh_entry_of_another_worker_comes_before_a_failure(void **state)
+{
+    resolver_begin(1, 1);
+    for (unsigned how = 0; how < 4; how++) {
+        teardown(state);
+        setup(state);
+        begin_with_servers_that_understand_edns(1, 1);
+        config->cache.serve_stale = 0;
+        config->cache.stale_answer_after_ms = how == 0 ? 1800 : 3600 * 1000;
+        resolver_configure(&resolver, config, resolver.steps);
+        client_ask(&clients[0], "a.test");
+        fake_turn();
+        struct fake_frame *frame = store_as_another_worker();
+        served.rcode = RCODE_SERVFAIL;
+        served.ede = how == 3 ? 6 : EDE_NONE; /* a failed validation: no other data counts */
+        if (how >= 2)
+            fake_reply(fake_conn(0), frame, &served);
+        free(frame);
+        fake_pass(how == 0 ? 1850 : 3600);
+        assert_int_equal(clients[0].replies, 1);
+        assert_int_equal(clients[0].rcode, how == 3 ? RCODE_SERVFAIL : RCODE_NOERROR);
+        assert_int_equal(clients[0].answers, how != 3);
+        assert_int_equal(fake_counted(COUNTER_responses_stale), 0);
+        assert_int_equal(clients[0].ede, how == 3 ? 6 : EDE_NONE);
+    }
 }
 
 /* --- stale data --- */
@@ -1369,6 +1405,7 @@ int main(void)
         TEST(failed_prefetch_leaves_the_entry),
         TEST(filtered_response_replaces_the_entry),
         TEST(failure_of_another_worker_leaves_a_fresh_entry),
+        TEST(fresh_entry_of_another_worker_comes_before_a_failure),
         TEST(response_that_is_not_stored_ends_the_expired_entry),
         TEST(stale_data_comes_before_a_failure),
         TEST(late_response_ends_staleness),
