@@ -30,6 +30,7 @@ void denied_learn(struct lookup *lookup)
     struct denials_context context = context_of(resolver, &lookup->key);
     if (!denials || !may_learn(lookup, &context))
         return;
+    context.now_ms = lookup->validating_ms; /* when the response was received */
     uint64_t evicted = denials_stats(denials).evicted;
     unsigned kept = denials_learn(denials, lookup->validation->validation, lookup->answer, &context);
     counter_add(resolver->counters, COUNTER_dnssec_proofs, kept);

@@ -19,6 +19,7 @@
 #include "base/errors.h"
 #include "base/mem.h"
 #include "dns/codes.h"
+#include "dns/edit.h"
 #include "dns/rewrite.h"
 #include "dns/ttl.h"
 #include "lookup.h"
@@ -181,15 +182,31 @@ void lookup_fail(struct lookup *lookup, int reason)
     lookup_leave(lookup);
 }
 
+/* A validation may wait for keys and DS for seconds. */
+static uint64_t received_ms(const struct lookup *lookup)
+{
+    return lookup->validating_ms ? lookup->validating_ms : loop_now(lookup->resolver->loop);
+}
+
+/* Its TTLs count from when it was received. */
+static void age_since_receipt(const struct lookup *lookup, struct answer *answer)
+{
+    uint64_t age_s = (loop_now(lookup->resolver->loop) - received_ms(lookup)) / 1000;
+    if (age_s == 0)
+        return;
+    edit_age(answer->wire, answer->ttl_offsets, answer->ttl_count, (uint32_t)age_s);
+    answer->ttl -= answer->ttl < age_s ? answer->ttl : (uint32_t)age_s;
+}
+
 /* A response that cannot be stored is still newer than the entry of the key, which must no longer be served, not
  * even as stale data. */
 static bool lookup_store(struct lookup *lookup, const struct answer *answer)
 {
     struct resolver *resolver = lookup->resolver;
     bool current = !upstream_was_redefined(lookup->group, lookup->plan);
-    bool stored = answer->ttl > 0 && current &&
-                  cache_put(resolver->cache, &lookup->key, lookup->by_key.hash, answer, loop_now(resolver->loop),
-                            lookup->epoch) == 0;
+    bool stored =
+        answer->ttl > 0 && current &&
+        cache_put(resolver->cache, &lookup->key, lookup->by_key.hash, answer, received_ms(lookup), lookup->epoch) == 0;
     counter_add(resolver->counters, stored ? COUNTER_cache_stored : COUNTER_cache_not_stored, 1);
     if (!stored && current && lookup->epoch == cache_epoch(resolver->cache))
         cache_remove(resolver->cache, &lookup->key, lookup->by_key.hash);
@@ -285,8 +302,9 @@ static void lookup_finish(struct lookup *lookup, struct answer *answer)
     cache_prefetch_entry(lookup->resolver->cache, lookup->by_key.hash);
     lookup_close(lookup);
     bool stored = lookup_store(lookup, answer); /* first, so that who has seen the response finds it in the cache */
+    age_since_receipt(lookup, answer);
     lookup_call_waiters(lookup, answer, WAITERS_A_TURN);
-    if (stored && lookup->resolver->store && !lookup->stored)
+    if (stored && answer->ttl > 0 && lookup->resolver->store && !lookup->stored)
         stored_put(lookup, answer);
     lookup_leave(lookup);
 }

@@ -48,7 +48,7 @@ struct lookup {
     struct store_get *get;      /* outstanding; NULL: none */
     struct store_name name_in_store;
     struct lookup_validation *validation; /* owned; NULL: its response is not validated */
-    uint64_t validating_ms;               /* since when; 0: not */
+    uint64_t validating_ms;               /* since when: the time of the response; 0: not */
     uint32_t life_s;                      /* of a validated response: the most seconds to keep it; 0: no limit */
     bool is_unsettled;                    /* the response must not be kept */
     bool ede_is_ours;                     /* the extended error comes from the validation, not from the server */

@@ -520,6 +520,22 @@ def test_a_signed_ttl_of_0_cannot_be_raised(make_daemon, server, named, tree):
         assert len(server.queries_for(name, "A")) == number
 
 
+def test_a_ttl_counts_from_the_response_not_from_the_end_of_its_validation(make_daemon, server, named, tree):
+    late = 2.2
+    server.twist = lambda query, truth: [named.plain(query.data)]
+    server.delay = lambda query: late if query.type == dns.rdatatype.DNSKEY and query.name == "alg13.example" else 0
+    daemon = make_daemon(server, workers=1, dnssec=settings(tree))
+    for name in "www.alg13.example", "gone.alg13.example":
+        begun = time.monotonic()
+        first = daemon.ask(name, flags=wire.RD | wire.AD)
+        waited = time.monotonic() - begun
+        assert first.flags & wire.AD and waited > late
+        again = daemon.ask(name)
+        for response in first, again:
+            assert (response.answer or response.authority)[0].ttl <= 300 - int(late)
+        post(daemon, "/flush")
+
+
 # Aggressive use of the denial cache (RFC 8198).
 
 SYNTHESIZED = 29
