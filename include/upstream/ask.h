@@ -32,15 +32,16 @@ struct ask {
     uint8_t state; /* see the state table in ask.c; 0: not begun, or ended */
     uint8_t row;   /* the row of the state table that led to `state` */
     uint8_t past_count;
-    uint8_t paid; /* retries that the budget paid */
-    bool joined;  /* a client joined after the latest attempt was made */
+    uint8_t paid;   /* retries that the budget paid */
+    bool joined;    /* a client joined after the latest attempt was made */
+    bool unchecked; /* of all attempts; set by the owner */
     /* Set by the owner; called at the end: `status` 0 and a response that is valid until the callback returns, or a
      * negative reason and NULL. The callback may free the ask. */
     void (*done)(struct ask *ask, int status, struct answer *answer);
     struct past_attempt past[ASK_ATTEMPTS]; /* last member: only `past_count` elements are initialized and read */
 };
 
-/* `ask` is all zero, except `done` and `past`. Never calls back before it returns. */
+/* `ask` is all zero, except `unchecked`, `done` and `past`. Never calls back before it returns. */
 void ask_start(struct ask *ask, struct group *group, const struct key *key);
 /* Another client waits: its query causes another attempt if the earlier ones bring no response within a second of
  * being sent. The oldest attempt stays live, so the response of a slow server still counts. */

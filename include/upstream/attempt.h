@@ -61,6 +61,7 @@ struct attempt {
     bool hedge;
     /* Set by the owner, or by a session whose server does not support EDNS: the query has no OPT. */
     bool without_edns;
+    bool unchecked; /* set by the owner: the upstream is not to validate (CD) */
     uint16_t id;
     struct group *group;     /* while live */
     struct session *session; /* while queued or sent */

@@ -19,8 +19,7 @@ static struct denials_context context_of(const struct resolver *resolver, const 
  * group. */
 static bool may_learn(const struct lookup *lookup, const struct denials_context *context)
 {
-    return lookup->epoch == context->epoch && !group_is_portal(lookup->group) &&
-           !upstream_was_redefined(lookup->group, lookup->plan);
+    return lookup->epoch == context->epoch && !group_is_portal(lookup->group) && lookup_is_current(lookup);
 }
 
 void denied_learn(struct lookup *lookup)

@@ -94,11 +94,11 @@ void lookup_stale_due(struct timeout *timeout)
 
 /* --- the end --- */
 
-/* Does nothing after a flush: the outcome of earlier attempts may be outdated. */
+/* Does nothing after a flush or if the group was redefined: the outcome of earlier attempts may be outdated. */
 static void lookup_note_failure(struct lookup *lookup, const struct answer *answer, bool doubles)
 {
     struct resolver *resolver = lookup->resolver;
-    if (lookup->epoch == cache_epoch(resolver->cache))
+    if (lookup->epoch == cache_epoch(resolver->cache) && lookup_is_current(lookup))
         failures_note(refresh_failures(resolver), &lookup->key, lookup->by_key.hash, loop_now(resolver->loop),
                       lookup->epoch, answer, doubles);
 }
@@ -203,7 +203,7 @@ static void age_since_receipt(const struct lookup *lookup, struct answer *answer
 static bool lookup_store(struct lookup *lookup, const struct answer *answer)
 {
     struct resolver *resolver = lookup->resolver;
-    bool current = !upstream_was_redefined(lookup->group, lookup->plan);
+    bool current = lookup_is_current(lookup);
     bool stored =
         answer->ttl > 0 && current &&
         cache_put(resolver->cache, &lookup->key, lookup->by_key.hash, answer, received_ms(lookup), lookup->epoch) == 0;
@@ -316,9 +316,16 @@ static bool ask_is_wanted(const struct lookup *lookup)
     return !lookup->answer;
 }
 
+/* As the plan's mode of validation wants it, however the group is defined when an attempt is sent. */
+static void start_to_ask(struct lookup *lookup)
+{
+    lookup->ask.unchecked = upstream_dnssec(lookup->plan) == DNSSEC_MODE_VALIDATE;
+    ask_start(&lookup->ask, lookup->group, &lookup->key);
+}
+
 static bool ask_begin(struct lookup *lookup)
 {
-    ask_start(&lookup->ask, lookup->group, &lookup->key);
+    start_to_ask(lookup);
     if (lookup->resolver->config->dnssec.mode == DNSSEC_MODE_VALIDATE)
         lookup_ask_ahead(lookup);
     return true;
@@ -407,7 +414,17 @@ void lookup_ask_afresh(struct lookup *lookup)
     lookup->stored = false;
     memset(&lookup->ask, 0, offsetof(struct ask, past));
     lookup->ask.done = lookup_asked;
-    ask_start(&lookup->ask, lookup->group, &lookup->key);
+    start_to_ask(lookup);
+}
+
+bool lookup_ask_redefined(struct lookup *lookup)
+{
+    if (!upstream_was_redefined(lookup->group, lookup->plan))
+        return false;
+    upstream_release(lookup->plan);
+    lookup->plan = upstream_hold(lookup->group);
+    lookup_ask_afresh(lookup);
+    return true;
 }
 
 void lookup_reject(struct lookup *lookup)
@@ -415,6 +432,7 @@ void lookup_reject(struct lookup *lookup)
     mem_free(lookup->kept);
     lookup->kept = NULL;
     lookup->answer = NULL;
+    lookup->validating_ms = 0;
     lookup->stage = STAGE_ASK;
 }
 

@@ -59,6 +59,12 @@ struct lookup {
     struct key key;
 };
 
+/* True if the response is one of the group that the key names. */
+static inline bool lookup_is_current(const struct lookup *lookup)
+{
+    return !upstream_was_redefined(lookup->group, lookup->plan) && group_id(lookup->group) == lookup->key.group;
+}
+
 /* Starts a lookup without a waiter, unless the key has a lookup. */
 void lookup_refresh(struct resolver *resolver, const struct key *key, uint64_t hash);
 /* Continues with this stage. True: the lookup waits; false: it has ended and is freed. */
@@ -116,6 +122,8 @@ void lookup_end_validation(struct lookup *lookup);
 /* --- lookup.c, for validate.c --- */
 /* The response came from the store: asks the upstream after all. */
 void lookup_ask_afresh(struct lookup *lookup);
+/* The group has been redefined: asks the upstream again, as its new definition wants it. False: it has not. */
+bool lookup_ask_redefined(struct lookup *lookup);
 /* Forgets the response: another attempt has begun, and the lookup is in the stage ASK. */
 void lookup_reject(struct lookup *lookup);
 /* Makes the response a copy of the lookup's own. False: out of memory. */

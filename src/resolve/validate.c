@@ -140,6 +140,14 @@ static void refuse(struct lookup *lookup, int ede_code, const char *text, bool l
         tell(lookup, text);
 }
 
+/* Another attempt has begun. */
+static void forget_response(struct lookup *lookup)
+{
+    validation_free(lookup->validation->validation);
+    lookup->validation->validation = NULL;
+    lookup_reject(lookup);
+}
+
 /* Another operator may tell the truth. True: the lookup waits for its response. */
 static bool ask_again(struct lookup *lookup)
 {
@@ -148,9 +156,7 @@ static bool ask_again(struct lookup *lookup)
     else if (!ask_elsewhere(&lookup->ask))
         return false;
     counter_add(lookup->resolver->counters, COUNTER_dnssec_retried, 1);
-    validation_free(lookup->validation->validation);
-    lookup->validation->validation = NULL;
-    lookup_reject(lookup);
+    forget_response(lookup);
     return true;
 }
 
@@ -162,6 +168,18 @@ static bool reject(struct lookup *lookup, int ede_code, const char *text, bool l
         return true;
     refuse(lookup, ede_code, reason, limited);
     return false;
+}
+
+/* The response was not checked by the upstream, and is not to be checked here any more. True: the lookup waits for one that
+ * was asked for as the new configuration wants it. Keys and DS are no longer needed. */
+static bool ask_redefined(struct lookup *lookup)
+{
+    if (lookup->dependent || !lookup_ask_redefined(lookup)) {
+        refuse(lookup, EDE_INDETERMINATE, "the configuration has changed", false);
+        return false;
+    }
+    forget_response(lookup);
+    return true;
 }
 
 /* True: the lookup waits. */
@@ -301,8 +319,8 @@ static bool validate_continue(struct lookup *lookup)
     struct lookup_validation *state = lookup->validation;
     struct dnssec_context context = validate_context(lookup->resolver, &lookup->key);
     for (;;) {
-        if (!context.anchors) /* the mode has changed */
-            return reject(lookup, EDE_INDETERMINATE, "the configuration has changed", false);
+        if (!context.anchors) /* a reload has ended validation meanwhile */
+            return ask_redefined(lookup);
         if (state->out_of_memory)
             return reject(lookup, EDE_OTHER, error_text(-ENOMEM), false);
         if (state->checks + validation_result(state->validation)->checks > VALIDATE_CHECKS)

@@ -790,6 +790,7 @@ void ask_start(struct ask *ask, struct group *group, const struct key *key)
     for (unsigned i = 0; i < 2; i++) {
         ask->attempts[i].ask = ask;
         ask->attempts[i].key = key;
+        ask->attempts[i].unchecked = ask->unchecked;
         ask->attempts[i].done = ask_attempt_done;
     }
     group->hedge_debt -= group->hedge_debt < HEDGE_EARNED ? group->hedge_debt : HEDGE_EARNED;

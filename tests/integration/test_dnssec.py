@@ -216,6 +216,36 @@ def test_a_reload_changes_the_mode(make_reloadable, named, tree):  # noqa: F811
         assert response.rcode() == (SERVFAIL if mode == "validate" else 0)
 
 
+def test_a_reload_that_ends_validation_loses_no_query(make_reloadable, server, named, tree):  # noqa: F811
+    server.twist = lambda query, truth: [named.plain(query.data)]
+    server.delay = lambda query: 1.5 if query.type == dns.rdatatype.DNSKEY else 0
+    daemon = make_reloadable(server, workers=1, dnssec=settings(tree))
+    with daemon.udp() as client:
+        client.send(wire.query("www.alg13.example", flags=wire.RD | wire.AD))
+        server.wait_for(lambda: server.queries_for("alg13.example", "DNSKEY"))
+        daemon.reload(workers=1, dnssec={"mode": "off"})
+        response = wire.parse(client.receive())
+    assert wire.addresses(response) == ["192.0.2.80"] and not response.flags & wire.AD
+    server.delay = 0
+    daemon.reload(workers=1, dnssec=settings(tree))
+    assert daemon.ask("www.alg13.example", flags=wire.RD | wire.AD).flags & wire.AD
+
+
+def test_an_attempt_after_a_reload_belongs_to_its_lookup(make_reloadable, server, named, tree):  # noqa: F811
+    """A lookup from before the reload is not validated here, so the upstream must still do it."""
+    daemon = make_reloadable(server, workers=1, dnssec=settings(tree, mode="upstream"))
+    server.silence = True
+    with daemon.udp() as client:
+        client.send(wire.query("www.example"))
+        server.wait_for_queries("www.example")
+        daemon.reload(workers=1, dnssec=settings(tree))
+        server.silence = False
+        server.kill()
+        assert wire.addresses(wire.parse(client.receive()))
+    queries = server.queries_for("www.example")
+    assert len(queries) > 1 and not any(dns.message.from_wire(query.data).flags & wire.CD for query in queries)
+
+
 def test_dotstubctl_shows_the_zones_and_keys(daemon):
     shown = ctl(daemon, "dnssec", "www.alg13.example")
     assert re.search(r"^www\.alg13\.example\. A: NOERROR, secure$", shown, re.M)

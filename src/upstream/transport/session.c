@@ -167,7 +167,7 @@ size_t session_build(struct session *session, struct attempt *attempt, uint8_t m
     }
     attempt->without_edns |= !edns_is_sent(&session->server->edns, loop_now(session->server->group->loop));
     const struct edit_ask ask = {
-        .unchecked = session->server->group->plan->config->dnssec.mode == DNSSEC_MODE_VALIDATE,
+        .unchecked = attempt->unchecked,
         .edns = !attempt->without_edns,
         .keepalive = keepalive,
         .subnet_none = session->server->entry->ecs == ECS_OFF,
