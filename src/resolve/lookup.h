@@ -42,10 +42,11 @@ struct lookup {
     bool leased;    /* other replicas of the fleet wait for the response */
     int error;      /* why it failed; 0: see ask_report */
     struct list waiters;
-    struct list waits;          /* of struct lookup_wait: the lookups that this one waits for */
-    struct answer *answer;      /* NULL: no response yet. Borrowed from the session, or in `kept` */
-    struct kept_response *kept; /* owned: a copy for a later stage that waits; else NULL */
-    struct store_get *get;      /* outstanding; NULL: none */
+    struct list waits;              /* of struct lookup_wait: the lookups that this one waits for */
+    struct answer *answer;          /* NULL: no response yet. Borrowed from the session, or in `kept` */
+    struct kept_response *kept;     /* owned: a copy for a later stage that waits; else NULL */
+    struct kept_response *stripped; /* owned: the response without DNSSEC records; NULL: not made */
+    struct store_get *get;          /* outstanding; NULL: none */
     struct store_name name_in_store;
     struct lookup_validation *validation; /* owned; NULL: its response is not validated */
     uint64_t validating_ms;               /* since when: the time of the response; 0: not */
@@ -130,6 +131,11 @@ void lookup_reject(struct lookup *lookup);
 bool lookup_keep(struct lookup *lookup) MUST_CHECK;
 /* The key of the lookup for a query of this key; may be in `room`. */
 const struct key *lookup_key(const struct resolver *resolver, const struct key *key, struct key *room);
+
+/* --- lookup.c, for step_lookup.c --- */
+/* The response of an ended lookup for a waiter without DO: `answer`, in `room` and the resolver's `rewrite`, or a copy of the
+ * lookup's. */
+const struct answer *lookup_without_dnssec(struct lookup *lookup, const struct answer *answer, struct answer *room);
 
 /* --- lookup.c, for stored.c --- */
 /* Continues with this stage with a response that is valid until the return; the lookup may have ended then. */

@@ -4,7 +4,6 @@
 #include <string.h>
 #include "base/errors.h"
 #include "dns/codes.h"
-#include "dns/rewrite.h"
 #include "lookup.h"
 #include "refresh.h"
 #include "resolve/resolver.h"
@@ -103,10 +102,8 @@ static void query_done(struct waiter *waiter, const struct answer *answer)
         lookup_record_answer(query, answer, false);
     query->server = ask_server(&waiter->lookup->ask);
     if ((waiter->lookup->key.flags & KEY_DO) && !(query->key.flags & KEY_DO)) {
-        struct answer copy;
-        answer_assign(&copy, answer);
-        rewrite_without(&copy, SURPLUS_DNSSEC, query->resolver->rewrite);
-        query_answer(query, &copy);
+        struct answer room;
+        query_answer(query, lookup_without_dnssec(waiter->lookup, answer, &room));
         return;
     }
     query_answer(query, answer);

@@ -122,6 +122,24 @@ def test_one_entry_serves_clients_with_and_without_do(daemon):
     assert denied.rcode() == NXDOMAIN and [rrset.rdtype for rrset in denied.authority] == [dns.rdatatype.SOA]
 
 
+def test_one_lookup_serves_clients_with_and_without_do(make_daemon, server, named, tree, cleanup):
+    server.twist = lambda query, truth: [named.plain(query.data)]
+    server.delay = lambda query: 0.5 if query.type == dns.rdatatype.TXT else 0
+    daemon = make_daemon(server, workers=1, dnssec=settings(tree))
+    clients = [cleanup.enter_context(daemon.tcp()) for _ in range(3)]  # more waiters than are called in one turn
+    for client in clients:
+        for id in range(500):
+            client.send(wire.query("many.alg13.example", "TXT", id=id, do=id % 3 == 0))
+    for client in clients:
+        responses = {response.id: response for response in (wire.parse(client.receive()) for _ in range(500))}
+        assert len(responses) == 500
+        for id, response in responses.items():
+            types = [rrset.rdtype for rrset in response.answer]
+            assert types == [dns.rdatatype.TXT, dns.rdatatype.RRSIG] if id % 3 == 0 else types == [dns.rdatatype.TXT]
+            assert len(response.answer[0]) == 2
+    assert counters(daemon)["lookups_joined"] >= 1499
+
+
 def test_an_alias_of_ours_brings_no_signatures_to_clients_without_do(make_daemon, named, tree):
     records = ["www.lab.example. CNAME www.alg13.example.", "gone.lab.example. CNAME gone.alg13.example."]
     daemon = make_daemon(named, workers=1, dnssec=settings(tree), records=records)
