@@ -171,6 +171,7 @@
     X(dnssec_reports, "reports of bogus data sent to the agents of zones (RFC 9567)")                                  \
     X(dnssec_reports_limited, "reports not sent because of a limit on reports, or on lookups")                         \
     X(dnssec_limited, "of dnssec_bogus: because of a limit on the work of one response or lookup")                     \
+    X(dnssec_over_memory, "validations ended because too much memory waited for keys and DS")                          \
     X(dnssec_ahead, "queries for keys and DS sent together with the query that will need them")                        \
     X(dnssec_paused, "validations that continued in a later turn because they had taken a millisecond")                \
     X(dnssec_retried, "bogus responses after which a server of another operator was asked")                            \

@@ -54,6 +54,7 @@ struct dnssec_result {
         ends_s; /* INSECURE: until a negative anchor that decided ends, after which it may differ; else UINT32_MAX */
     bool unsettled;      /* INSECURE because the clock may be behind: not to be kept */
     bool limited;        /* BOGUS because of a limit on work */
+    size_t memory;       /* bytes that the validation holds for its next step */
     unsigned checks;     /* signatures checked so far */
     unsigned remembered; /* signatures that had been verified before */
 };

@@ -24,6 +24,7 @@ static struct fact *make(const uint8_t *name, size_t len, uint16_t type, size_t 
     fact->ede_code = EDE_NONE;
     fact->ede_text[0] = 0;
     fact->count = 0;
+    fact->room = (uint16_t)room;
     return fact;
 }
 

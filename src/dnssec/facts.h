@@ -31,6 +31,7 @@ struct fact {
     bool unsettled; /* INSECURE because the clock may be behind */
     int ede_code;   /* BOGUS, INSECURE */
     char ede_text[EDE_TEXT + 1];
+    uint16_t room;                   /* bytes of `data` */
     unsigned count;                  /* DATA */
     struct zone_key keys[FACT_KEYS]; /* of DNSKEY; of DS: tag, algorithm and the whole data */
     uint8_t data[];
@@ -42,6 +43,10 @@ struct fact *fact_new(const uint8_t *name, size_t len, uint16_t type, enum dnsse
 /* As fact_new with BOGUS; `text` may be NULL. */
 struct fact *fact_new_bogus(const uint8_t *name, size_t len, uint16_t type, int ede_code, const char *text);
 void fact_free(struct fact *fact);
+static inline size_t fact_bytes(const struct fact *fact)
+{
+    return sizeof *fact + fact->room;
+}
 
 /* Chooses the records of a DS RRset, or of an anchor, that count: of supported algorithms and digests, without SHA-1 if
  * there is a stronger one (RFC 4509 section 3). Returns their number; *ede_code is set if that is 0. */

@@ -112,10 +112,15 @@ static void place_sets(struct rrsets *sets, unsigned records)
     sets->set = (struct rrset *)((uint8_t *)sets + sets_at(records));
 }
 
+size_t rrsets_bytes(const struct rrsets *sets)
+{
+    return sets_at(sets->record_count) + sets->count * sizeof *sets->set;
+}
+
 /* Many validations may wait at a time, and most responses have few RRsets. */
 static struct rrsets *shrink(struct rrsets *sets)
 {
-    struct rrsets *smaller = mem_resize(sets, sets_at(sets->record_count) + sets->count * sizeof *sets->set);
+    struct rrsets *smaller = mem_resize(sets, rrsets_bytes(sets));
     sets = smaller ? smaller : sets;
     place_sets(sets, sets->record_count);
     return sets;

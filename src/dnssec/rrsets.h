@@ -52,6 +52,8 @@ struct rrsets {
 int rrsets_new(struct rrsets **out, const struct answer *answer) MUST_CHECK;
 /* NULL does nothing. */
 void rrsets_free(struct rrsets *sets);
+/* Of the heap. */
+size_t rrsets_bytes(const struct rrsets *sets);
 /* The RRset of this owner and type in a section, or NULL. */
 struct rrset *rrsets_find(struct rrsets *sets, unsigned section, const uint8_t *owner, size_t len, uint16_t type);
 

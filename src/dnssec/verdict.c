@@ -59,6 +59,7 @@ int validation_give(struct validation *validation, const uint8_t *name, size_t l
     }
     fact->next = validation->facts;
     validation->facts = fact;
+    validation->result.memory += fact_bytes(fact);
     validation->fact_count++;
     return 0;
 }
@@ -399,8 +400,11 @@ enum dnssec_verdict validation_run(struct validation *validation, const struct a
     validation->result.ede_code = EDE_NONE;
     validation->result.ede_text[0] = 0;
     validation->spent = 0;
-    if (!validation->sets && rrsets_new(&validation->sets, answer) < 0)
-        return validation_limit(validation, "too many RRsets in the response for");
+    if (!validation->sets) {
+        if (rrsets_new(&validation->sets, answer) < 0)
+            return validation_limit(validation, "too many RRsets in the response for");
+        validation->result.memory += rrsets_bytes(validation->sets);
+    }
     if (cannot_be_validated(validation))
         return DNSSEC_INSECURE;
     enum dnssec_verdict verdict = check_chain(validation);

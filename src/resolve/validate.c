@@ -298,6 +298,29 @@ static bool give_known(struct lookup *lookup, const struct key *key, uint64_t ha
     return true;
 }
 
+/* The validation is about to wait. False: waiting validations hold too much memory. */
+static bool hold(struct lookup *lookup)
+{
+    struct lookup_validation *state = lookup->validation;
+    struct validator *validator = validator_of(lookup->resolver);
+    const struct answer *answer = lookup->answer;
+    size_t bytes =
+        validation_result(state->validation)->memory + answer->len + answer->ttl_count * sizeof *answer->ttl_offsets;
+    size_t most = bytes > VALIDATE_LARGE ? VALIDATE_HELD / 4 : VALIDATE_HELD, others = validator->held - state->held;
+    state->over_memory = others + bytes > most;
+    if (state->over_memory)
+        return false;
+    validator->held = others + bytes;
+    state->held = bytes;
+    return true;
+}
+
+static void release(struct lookup *lookup)
+{
+    validator_of(lookup->resolver)->held -= lookup->validation->held;
+    lookup->validation->held = 0;
+}
+
 /* True: the lookup waits for another one. */
 static bool fetch(struct lookup *lookup)
 {
@@ -305,6 +328,8 @@ static bool fetch(struct lookup *lookup)
     struct key key;
     need_key(lookup, validation_result(state->validation), &key);
     if (give_known(lookup, &key, key_hash(&key)))
+        return false;
+    if (!hold(lookup))
         return false;
     state->wait.done = need_done;
     int status = lookup_await(lookup, &state->wait, &key);
@@ -323,17 +348,22 @@ static bool validate_continue(struct lookup *lookup)
             return ask_redefined(lookup);
         if (state->out_of_memory)
             return reject(lookup, EDE_OTHER, error_text(-ENOMEM), false);
+        if (state->over_memory) {
+            counter_add(lookup->resolver->counters, COUNTER_dnssec_over_memory, 1);
+            refuse(lookup, EDE_OTHER, "too many responses wait for their validation", false);
+            return false;
+        }
         if (state->checks + validation_result(state->validation)->checks > VALIDATE_CHECKS)
             return reject(lookup, EDE_BOGUS, "too many signatures for one query", true);
         enum dnssec_verdict verdict = validation_run(state->validation, lookup->answer, &context);
-        if (verdict == DNSSEC_PAUSE) {
+        if (verdict == DNSSEC_PAUSE && hold(lookup)) {
             counter_add(lookup->resolver->counters, COUNTER_dnssec_paused, 1);
             timeout_start(&validator_of(lookup->resolver)->pauses, &state->pause);
             return true;
         }
-        if (verdict != DNSSEC_NEED)
+        if (!dnssec_is_open(verdict))
             return apply(lookup, verdict);
-        if (fetch(lookup))
+        if (verdict == DNSSEC_NEED && fetch(lookup))
             return true;
     }
 }
@@ -383,6 +413,7 @@ void lookup_end_validation(struct lookup *lookup)
 {
     if (!lookup->validation)
         return;
+    release(lookup);
     validation_free(lookup->validation->validation);
     mem_free(lookup->validation);
     lookup->validation = NULL;

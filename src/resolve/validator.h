@@ -36,6 +36,7 @@ struct validator {
     struct verified *verified;     /* NULL: no signature is remembered */
     struct anchors *negatives;     /* a copy of those added at run time; NULL: none */
     unsigned negatives_version;    /* that were copied */
+    size_t held;                   /* bytes that waiting validations hold, with their responses */
 };
 
 /* The validation of one lookup; in memory of its own, from the first response on. */
@@ -43,12 +44,17 @@ struct lookup_validation {
     struct validation *validation;
     struct timeout pause; /* runs while it pauses */
     struct lookup *lookup;
-    struct lookup_wait wait; /* for the lookup of what it needs */
-    bool out_of_memory;
-    unsigned checks; /* signatures checked for this lookup, and for those that it waited for */
+    struct lookup_wait wait;         /* for the lookup of what it needs */
+    bool out_of_memory, over_memory; /* an allocation failed; VALIDATE_HELD is reached */
+    unsigned checks;                 /* signatures checked for this lookup, and for those that it waited for */
+    size_t held;                     /* its part of the validator's */
 };
 
-enum { VALIDATE_CHECKS = 64 }; /* the most signatures checked for a lookup */
+enum {
+    VALIDATE_CHECKS = 64,             /* the most signatures checked for a lookup */
+    VALIDATE_HELD = 32 * 1024 * 1024, /* the most bytes that waiting validations of a worker hold */
+    VALIDATE_LARGE = 16 * 1024,       /* those that hold more may use a quarter of it: others still find room */
+};
 
 /* --- validate.c --- */
 /* A validation continues. */

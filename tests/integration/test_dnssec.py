@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import tempfile
 import threading
@@ -529,6 +530,30 @@ def test_no_lie_about_a_signed_name_reaches_a_client(make_daemon, server, named,
             if number % 5 == 4:
                 assert post(daemon, "/flush").status == 200
     assert TRIES / 20 < answered < TRIES and counters(daemon)["dnssec_bogus"] > TRIES / 20
+
+
+def test_responses_that_wait_for_keys_hold_little_memory(make_daemon, server, named, tree):
+    """Each of the responses has 3,900 addresses, and the keys of their zone are late."""
+    addresses = b"".join(wire.rr(b"\xc0\x0c", 1, number.to_bytes(4, "big"), 300) for number in range(3900))
+
+    def twist(query, truth):
+        if query.name.startswith("large"):
+            header = struct.pack("!6H", query.question.id, wire.QR | wire.RD | wire.RA, 1, 3900, 0, 0)
+            return [header + wire.question_section(query.data) + addresses]
+        return [named.plain(query.data)]
+    server.twist = twist
+    server.delay = lambda query: 2 if query.name == "alg13.example" else 0
+    daemon = make_daemon(server, workers=1, dnssec=settings(tree))
+    with daemon.tcp() as client:
+        for id in range(300):
+            client.send(wire.query(f"large{id}.alg13.example", id=id, edns=True))
+        reasons = [errors(wire.parse(client.receive())) for _ in range(150)]  # at once: 8 MiB are held
+        assert all(reason[0][0] == 0 and "too many responses wait" in reason[0][1] for reason in reasons), reasons
+        assert daemon.ask("www.alg14.example", do=True).flags & wire.AD
+        assert counters(daemon)["dnssec_over_memory"] < 250
+        for _ in range(150):
+            assert wire.parse(client.receive()).rcode() == SERVFAIL
+    assert daemon.ask("www.alg13.example", do=True).flags & wire.AD
 
 
 def test_a_hash_in_another_zone_is_no_delegation(make_daemon, server, named, tree):
