@@ -177,12 +177,47 @@ bool addr_lacks_zone(const struct addr *addr)
     return addr->sa.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&addr->in6.sin6_addr) && !addr->in6.sin6_scope_id;
 }
 
+/* The latest names of the kernel's indices, for addresses whose interface is gone: a new interface gets a new index. */
+static struct {
+    pthread_mutex_t lock;
+    struct {
+        uint32_t index;
+        char name[IF_NAMESIZE];
+    } list[ADDR_ZONES];
+    unsigned next; /* the oldest one, which is replaced next */
+} known = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* Remembers `name` for the index, or if it is empty, writes the name that was remembered. */
+static void know_name(uint32_t index, char name[IF_NAMESIZE])
+{
+    pthread_mutex_lock(&known.lock);
+    unsigned i = 0;
+    while (i < ADDR_ZONES && known.list[i].index != index)
+        i++;
+    if (*name && i == ADDR_ZONES) {
+        i = known.next;
+        known.next = (known.next + 1) % ADDR_ZONES;
+    }
+    if (*name) {
+        known.list[i].index = index;
+        memcpy(known.list[i].name, name, IF_NAMESIZE);
+    } else if (i < ADDR_ZONES) {
+        memcpy(name, known.list[i].name, IF_NAMESIZE);
+    }
+    pthread_mutex_unlock(&known.lock);
+}
+
 static void format_zone(uint32_t index, char *out, size_t cap)
 {
-    char name[IF_NAMESIZE];
-    if (zone_is_named(index))
+    char name[IF_NAMESIZE] = "";
+    if (zone_is_named(index)) {
         snprintf(out, cap, "%%%s", zones.names[index & ~ZONE_NAMED]);
-    else if (if_indextoname(index, name))
+        return;
+    }
+    if (!if_indextoname(index, name))
+        *name = '\0';
+    know_name(index, name);
+    if (*name)
         snprintf(out, cap, "%%%s", name);
     else
         snprintf(out, cap, "%%%u", (unsigned)index);

@@ -51,12 +51,12 @@ def test_a_link_local_address_on_an_interface_that_comes_later_and_is_made_anew(
     daemon = listens("127.0.0.1", "fe80::53%lan0", workers=workers)
     assert asks(lan, "127.0.0.1")
     assert daemon.matching("warning daemon: not listening on fe80::53%lan0@53 yet: no such interface")
-    for _ in range(2):
+    for round in 1, 2:
         interface(lan, "lan0", "fe80::53/64")
         answers_soon(lan, "fe80::53%lan0")
         assert asks(lan, "fe80::53%lan0", tcp=True)
         lan.run("ip", "link", "delete", "lan0")
-        daemon.wait_line("not listening on fe80::53%.*any more")
+        daemon.wait_line(r"not listening on fe80::53%lan0@53, TCP, any more", times=round)
     assert asks(lan, "127.0.0.1")
 
 
