@@ -45,6 +45,8 @@ bool addr_is_interface_name(const char *text);
 int addr_resolve(struct addr *out, const struct addr *addr) MUST_CHECK;
 /* True for a link-local address without a zone, with which the kernel can do nothing. */
 bool addr_lacks_zone(const struct addr *addr);
+/* True for an IPv4-mapped address, which becomes the IPv4 address. */
+bool addr_unmap(struct addr *addr);
 /* Writes ADDR or ADDR@PORT (with_port) and returns `out`. */
 const char *addr_format(const struct addr *addr, bool with_port, char out[ADDR_TEXT]);
 /* Converts a socket address that the kernel wrote. 0, or -EAFNOSUPPORT for anything but IPv4 and IPv6. */

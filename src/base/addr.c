@@ -304,6 +304,18 @@ static bool is_ipv4(struct halves halves)
     return halves.high == 0 && halves.low >> 32 == ADDR_MAPPED >> 32;
 }
 
+bool addr_unmap(struct addr *addr)
+{
+    struct addr plain = {.in = {.sin_family = AF_INET}};
+    struct halves halves = halves_of(addr);
+    if (addr->sa.sa_family != AF_INET6 || !is_ipv4(halves))
+        return false;
+    plain.in.sin_addr.s_addr = htonl((uint32_t)halves.low);
+    addr_set_port(&plain, addr_port(addr));
+    *addr = plain;
+    return true;
+}
+
 bool addr_is_loopback(const struct addr *addr)
 {
     struct halves halves = halves_of(addr);

@@ -275,6 +275,10 @@ static bool parse_address(struct addr *out, const struct option *option, const c
                                                   : " or ADDR@PORT",
                     option->port == PORT_WANTED ? "@9153" : "", option->port == PORT_WANTED ? "@9153" : "");
     bool port_named = strchr(text, '@') != NULL;
+    char mapped[ADDR_TEXT];
+    if (addr_unmap(&addr)) /* an IPv6 socket cannot have it: IPV6_V6ONLY */
+        return fail(why, "%s is an IPv4 address in the form of IPv6; write %s", quoted,
+                    addr_format(&addr, port_named, mapped));
     if (port_named && option->port == PORT_REFUSED)
         return fail(why, "%s has a port; write the address alone", quoted);
     if (!port_named && option->port == PORT_WANTED)
