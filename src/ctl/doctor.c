@@ -66,10 +66,10 @@ static int print_json(const struct doctor *doctor)
 
 static void make_checks(struct doctor *doctor, bool quick)
 {
-    static void (*const checks[])(struct doctor *) = {doctor_check_daemon,   doctor_check_health,  doctor_check_tcp,
-                                                      doctor_check_port,     doctor_check_control, doctor_check_resolv,
-                                                      doctor_check_programs, doctor_check_leaks,   doctor_check_clock,
-                                                      doctor_check_servers,  doctor_check_families};
+    static void (*const checks[])(struct doctor *) = {
+        doctor_check_daemon, doctor_check_health,  doctor_check_tcp,     doctor_check_port,     doctor_check_control,
+        doctor_check_reload, doctor_check_lists,   doctor_check_resolv,  doctor_check_programs, doctor_check_leaks,
+        doctor_check_clock,  doctor_check_servers, doctor_check_families};
     enum { QUICK = 2 };
     for (size_t i = 0; i < (quick ? QUICK : sizeof checks / sizeof *checks); i++)
         checks[i](doctor);
@@ -108,6 +108,7 @@ end:
     json_decref(doctor.findings);
     json_decref(doctor.status);
     json_decref(doctor.stats);
+    json_decref(doctor.lists);
     config_unref(doctor.config);
     return status;
 }

@@ -16,6 +16,7 @@
 struct doctor {
     const struct options *options;
     const char *socket; /* the control socket's path; NULL: off */
+    bool silent;        /* the daemon did not reply on it */
     /* The daemon's configuration in force, else that of the files and the environment, else the defaults. */
     struct config *config;
     struct addr server; /* the address of dotstub that programs would use */
@@ -24,6 +25,7 @@ struct doctor {
     bool reached;       /* a server was reached and verified */
     json_t *status;     /* the reply to /status, or NULL */
     json_t *stats;
+    json_t *lists;    /* the reply to /block, or NULL */
     json_t *findings; /* array of {"check", "ok", "result", "says", "remedy"} */
     unsigned problems;
 };
@@ -47,6 +49,8 @@ void doctor_check_health(struct doctor *doctor); /* /healthz, if metrics.listen 
 void doctor_check_tcp(struct doctor *doctor);
 void doctor_check_port(struct doctor *doctor);     /* which process holds the port */
 void doctor_check_control(struct doctor *doctor);  /* the daemon's own status */
+void doctor_check_reload(struct doctor *doctor);   /* the last reload, and settings that wait for a restart */
+void doctor_check_lists(struct doctor *doctor);    /* block lists that cannot be read */
 void doctor_check_resolv(struct doctor *doctor);   /* nameservers in resolv.conf, and their timeout */
 void doctor_check_programs(struct doctor *doctor); /* a lookup with getaddrinfo; files other than resolv.conf */
 void doctor_check_leaks(struct doctor *doctor);    /* open sockets to port 53 of other hosts */

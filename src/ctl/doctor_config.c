@@ -11,10 +11,15 @@
 
 extern char **environ;
 
-static json_t *ask_control(const char *path, const char *target)
+/* A daemon that has not replied once is not asked again: each time takes CLIENT_PATIENCE_S. */
+static json_t *ask_control(struct doctor *doctor, const char *target)
 {
     struct client_reply reply;
-    if (!path || client_ask(&reply, path, "GET", target) < 0)
+    if (!doctor->socket || doctor->silent)
+        return NULL;
+    int status = client_ask(&reply, doctor->socket, "GET", target);
+    doctor->silent = status < 0;
+    if (status < 0)
         return NULL;
     json_t *root = reply.status == 200 ? json_loads(reply.body, 0, NULL) : NULL;
     free(reply.body);
@@ -22,9 +27,9 @@ static json_t *ask_control(const char *path, const char *target)
 }
 
 /* NULL: no daemon, or one with options that this program does not know. */
-static struct config *config_of_daemon(const char *path, FILE *nowhere)
+static struct config *config_of_daemon(struct doctor *doctor, FILE *nowhere)
 {
-    json_t *reply = ask_control(path, "/config");
+    json_t *reply = ask_control(doctor, "/config");
     struct config *config = NULL;
     if (reply && config_from_json(&config, json_object_get(reply, "settings"), "the daemon", nowhere) < 0)
         config = NULL;
@@ -72,9 +77,10 @@ int doctor_read_config(struct doctor *doctor)
     FILE *nowhere = fopen("/dev/null", "w");
     if (!nowhere)
         return -errno;
-    doctor->config = config_of_daemon(doctor->socket, nowhere);
-    doctor->status = ask_control(doctor->socket, "/status");
-    doctor->stats = ask_control(doctor->socket, "/stats");
+    doctor->config = config_of_daemon(doctor, nowhere);
+    doctor->status = ask_control(doctor, "/status");
+    doctor->stats = ask_control(doctor, "/stats");
+    doctor->lists = ask_control(doctor, "/block");
     bool other_file = doctor->config && doctor->options->socket && !doctor->options->config;
     struct config *files = other_file ? NULL : config_of_files(doctor); /* with -s alone the daemon's file is unknown */
     if (!doctor->config)

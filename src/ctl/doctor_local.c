@@ -165,6 +165,55 @@ void doctor_check_control(struct doctor *doctor)
     check_throttling(doctor);
 }
 
+/* Names them all in one finding. */
+static void note_postponed(struct doctor *doctor, const json_t *keys)
+{
+    char names[200] = "";
+    size_t i, len = 0;
+    json_t *line;
+    json_array_foreach(keys, i, line)
+    {
+        const char *key = json_string_value(line);
+        size_t part = key ? strcspn(key, ":") : 0;
+        if (len + part + 3 > sizeof names)
+            break;
+        len += (size_t)snprintf(names + len, sizeof names - len, "%s%.*s", len ? ", " : "", (int)part, key);
+    }
+    if (i > 0)
+        doctor_note(doctor, "reload", "restart dotstub when that suits you; a restart loses no query",
+                    "changed and not in force before the next start: %s%s", names,
+                    i < json_array_size(keys) ? " and others" : "");
+}
+
+void doctor_check_reload(struct doctor *doctor)
+{
+    json_t *reloads = json_object_get(doctor->status, "configuration");
+    const char *last = json_string_value(json_object_get(reloads, "last_reload"));
+    const char *mistake = json_string_value(json_array_get(json_object_get(reloads, "mistakes"), 0));
+    if (last && strcmp(last, "failed") == 0)
+        doctor_say(doctor, "reload", "correct what dotstubctl status shows, and run dotstubctl reload",
+                   "the last reload failed, so the configuration before it is in force: %s",
+                   mistake ? mistake : "no reason is known");
+    note_postponed(doctor, json_object_get(reloads, "at_next_start"));
+}
+
+void doctor_check_lists(struct doctor *doctor)
+{
+    size_t i;
+    json_t *list;
+    json_array_foreach(json_object_get(doctor->lists, "lists"), i, list)
+    {
+        const char *error = json_string_value(json_object_get(list, "error"));
+        if (error)
+            doctor_say(doctor, "block",
+                       "correct the file, or run dotstubctl block update if the list has a url; dotstub reads it again "
+                       "by itself",
+                       "%s%s", error,
+                       json_is_null(json_object_get(list, "read_s_ago")) ? "; it blocks nothing"
+                                                                         : "; what was read before is in use");
+    }
+}
+
 /* --- cleartext DNS to other hosts --- */
 
 /* True if the row's remote end is port 53 of another host. Addresses are hexadecimal, each word in host byte order. */

@@ -5,6 +5,7 @@ import pathlib
 import socket
 import stat
 import subprocess
+import threading
 
 import pytest
 
@@ -13,6 +14,7 @@ import wire
 from daemon import PREFIX, environment
 from processes import PATIENCE, Process
 from test_ctl import CTL
+from test_reload import make_reloadable  # noqa: F401
 from test_system import BEFORE, Machine, other_nameserver
 from test_upstream import ask_truly
 
@@ -242,6 +244,69 @@ def test_a_configuration_with_mistakes(patient, dot):
     dot[2].stop()
     problems = patient.problems("--quick")
     assert "dotstub does not start with it" in problems["config"] and "does not answer" in problems["daemon"]
+
+
+def test_a_reload_that_failed_and_settings_that_wait(make_namespace, make_server, make_reloadable, public_path):  # noqa: F811
+    """With the socket alone, as in a container, doctor does not know the daemon's file."""
+    namespace = make_namespace().up("192.0.2.99")
+    server = make_server(address="192.0.2.99", port=853, namespace=namespace)
+    daemon = make_reloadable(server, namespace=namespace, port=53)
+    patient = Patient(public_path / "root", namespace, daemon.config_file)
+    patient.file("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+    good, config = patient.config_file.read_text(), ["-s", daemon.config["control"]["socket"]]
+    assert "reload" not in patient.doctor(config=config)
+    patient.config_file.write_text(good.replace("{", '{"cahce": {},', 1))
+    daemon.hang_up()
+    daemon.wait_line("the previous one stays in force")
+    found = patient.problems(config=config)["reload"]
+    assert "the last reload failed" in found and 'unknown key "cahce"' in found and "run dotstubctl reload" in found
+    patient.config_file.write_text(good.replace("{", '{"workers": 3, "cache": {"size": "2MiB"},', 1))
+    daemon.hang_up()
+    daemon.wait_line("daemon: reloaded")
+    found = patient.doctor(config=config)["reload"]
+    assert found["result"] == "note" and found["says"].endswith("the next start: workers, cache.size")
+
+
+def test_a_block_list_that_cannot_be_read(make_namespace, make_server, make_daemon, public_path):
+    namespace = make_namespace().up("192.0.2.99")
+    server = make_server(address="192.0.2.99", port=853, namespace=namespace)
+    (public_path / "good").write_text("ads.example\n")
+    lists = [{"name": name, "file": str(public_path / name)} for name in ("good", "missing")]
+    daemon = make_daemon(server, namespace=namespace, port=53, block={"lists": lists})
+    patient = Patient(public_path / "root", namespace, daemon.config_file)
+    patient.file("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+    found = patient.problems()
+    assert set(found) == {"block"} and f"block list missing: cannot read {public_path}/missing" in found["block"]
+    assert "it blocks nothing" in found["block"]
+    (public_path / "good").unlink()
+    daemon.wait_line("block list good: .*the previous one stays in use")
+    (public_path / "missing").write_text("ads.example\n")
+    daemon.wait_line("info config: block list missing: 1 name")
+    found = patient.problems()
+    assert "list good" in found["block"] and "what was read before is in use" in found["block"]
+
+
+def test_a_daemon_that_does_not_reply_is_asked_once(patient, public_path):
+    """Each time takes ten seconds if it hangs."""
+    path, asked = public_path / "silent.sock", []
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(8)
+
+        def serve():
+            while True:
+                try:
+                    client, _ = listener.accept()
+                except OSError:
+                    return
+                asked.append(client.recv(65536))
+                client.close()
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        assert "no reply from the daemon" in patient.problems(config=["-s", path, "-c", patient.config_file])["control"]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("options, limits, sentence", [
