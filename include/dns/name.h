@@ -26,7 +26,9 @@ bool name_is_under(const uint8_t *name, size_t name_bytes, const uint8_t *suffix
 unsigned name_labels(const uint8_t *name);
 /* Presentation form ("www.example.com.", the root "."), special bytes escaped; returns `out`. */
 const char *name_text(const uint8_t *name, char out[NAME_MAX_TEXT]);
-/* Parses presentation form, with or without the last dot, to lower case. Returns the length in bytes, or -EINVAL. */
+/* Parses presentation form, with or without the last dot, to lower case. Returns the length in bytes, or -EINVAL. Bytes above
+ * 127 must be escaped: who writes letters beyond ASCII means the name that begins with xn-- (RFC 5891), which programs
+ * query. */
 int name_from_text(uint8_t out[NAME_MAX_WIRE], const char *text) MUST_CHECK;
 
 #endif

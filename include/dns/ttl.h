@@ -34,6 +34,8 @@ bool ttl_set_stale(uint8_t *wire, const uint16_t *ttl_offsets, unsigned count, u
 uint32_t ttl_smallest(struct bytes message);
 /* Lowers the TTLs of a message of a server, not walked yet, by the time that an HTTP cache kept it. */
 void ttl_subtract(uint8_t *message, size_t len, uint32_t age);
+/* Reads "300", "5m" or "1h30m" as zone files have it: seconds, which may be more than a TTL can be. False: something else. */
+bool ttl_from_text(const char *text, uint64_t *out);
 /* True if a signature in a message that was walked has expired at this time (seconds since 1970; RFC 4034 section
  * 3.1.5). */
 bool ttl_signature_expired(const struct answer *answer, int64_t wall_s);

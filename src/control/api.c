@@ -146,8 +146,8 @@ static void post_flush(struct view *view, struct http_request *request)
     if (name && suffix)
         request_refuse(request, HTTP_BAD_REQUEST, "give either \"name\" or \"suffix\", not both");
     else if (len < 0)
-        request_refuse(request, HTTP_BAD_REQUEST, "the name to flush is not a valid domain name");
-    if (len < 0 || (name && suffix))
+        request_refuse(request, HTTP_BAD_REQUEST, request_name_mistake(text));
+    if (len < 0 || (name && suffix) || (suffix && request_is_wildcard(request, wire)))
         return;
     if (all) {
         flush_fleet(view, request, wire, (size_t)len, suffix != NULL);

@@ -128,7 +128,7 @@ void blocking_unblock(struct view *view, struct http_request *request)
     uint8_t name[NAME_MAX_WIRE];
     char text[NAME_MAX_TEXT];
     int len = request_name(request, name);
-    if (len < 0)
+    if (len < 0 || request_is_wildcard(request, name))
         return;
     if (seconds < 0) {
         request_refuse(request, HTTP_BAD_REQUEST,

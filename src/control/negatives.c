@@ -83,7 +83,7 @@ void negatives_add(struct view *view, struct http_request *request)
     char text[NAME_MAX_TEXT];
     bool saved = false;
     int len = request_name(request, name);
-    if (len < 0)
+    if (len < 0 || request_is_wildcard(request, name))
         return;
     if (seconds <= 0) {
         request_refuse(request, HTTP_BAD_REQUEST, "the argument \"for\" must be a time up to 7d, such as 30m or 2h");

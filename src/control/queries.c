@@ -13,15 +13,13 @@
 /* Reads "name" and "type" (default A), class IN. False: the request was refused. */
 static bool read_key(struct http_request *request, struct key *out)
 {
-    const char *name = request_argument(request, "name"), *type_name = request_argument(request, "type");
-    int len = name && *name ? name_from_text(out->name, name) : -EINVAL;
+    const char *type_name = request_argument(request, "type");
+    int len = request_name(request, out->name);
     int type = type_name ? records_type_number(type_name) : TYPE_A;
     out->name_len = (uint8_t)len;
     out->type = (uint16_t)type;
     out->class = CLASS_IN;
-    if (len < 0)
-        request_refuse(request, HTTP_BAD_REQUEST, "the argument \"name\" is not a valid domain name");
-    else if (type < 0)
+    if (len >= 0 && type < 0)
         request_refuse(request, HTTP_BAD_REQUEST, "the argument \"type\" is not a known record type");
     return len >= 0 && type >= 0;
 }
@@ -51,7 +49,7 @@ static bool read_wanted(struct http_request *request, struct explain_wanted *out
     else if (which && strcmp(which, "last-slow") != 0 && strcmp(which, "last-failed") != 0)
         mistake = "the argument \"which\" must be last-slow or last-failed";
     else if (name && (!*name || name_from_text(out->name, name) < 0))
-        mistake = "the argument \"name\" is not a valid domain name";
+        mistake = request_name_mistake(name);
     else if (id && !read_id(id))
         mistake = "the argument \"id\" must be up to six hexadecimal digits, such as 3fa2c1";
     out->last = which != NULL;

@@ -29,13 +29,30 @@ void request_no_report(struct view *view, struct http_request *request)
                    view->readiness == READY_STOPPING ? "stopping" : "a worker does not respond");
 }
 
+const char *request_name_mistake(const char *text)
+{
+    size_t ascii = 0;
+    while (text && text[ascii] > 0)
+        ascii++;
+    return text && text[ascii] ? "the name has letters beyond ASCII; write its ASCII form, which begins with xn--"
+                               : "the argument \"name\" is not a valid domain name";
+}
+
 int request_name(struct http_request *request, uint8_t out[NAME_MAX_WIRE])
 {
     const char *name = request_argument(request, "name");
     int len = name && *name ? name_from_text(out, name) : -EINVAL;
     if (len < 0)
-        request_refuse(request, HTTP_BAD_REQUEST, "the argument \"name\" is not a valid domain name");
+        request_refuse(request, HTTP_BAD_REQUEST, request_name_mistake(name));
     return len;
+}
+
+bool request_is_wildcard(struct http_request *request, const uint8_t *name)
+{
+    if (name[0] != 1 || name[1] != '*')
+        return false;
+    request_refuse(request, HTTP_BAD_REQUEST, "write the name without \"*.\": the names below it are included");
+    return true;
 }
 
 int64_t request_seconds(const char *text, int64_t most)

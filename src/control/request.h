@@ -16,6 +16,10 @@
 const char *request_argument(const struct http_request *request, const char *name);
 /* Reads the argument "name". Its length in wire form, or -EINVAL: the request was refused. */
 int request_name(struct http_request *request, uint8_t out[NAME_MAX_WIRE]);
+/* Why name_from_text refused this text, or NULL as text. */
+const char *request_name_mistake(const char *text);
+/* For a name that includes those below it. True: it begins with "*.", so the request was refused. */
+bool request_is_wildcard(struct http_request *request, const uint8_t *name);
 /* Seconds of "30s", "10m", "2h", "1d" or "0"; -1: not a time, or above `most`. */
 int64_t request_seconds(const char *text, int64_t most);
 /* Reply with JSON; with an error sentence; with 503 because a worker did not reply. Each ends the request. */

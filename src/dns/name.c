@@ -128,7 +128,7 @@ static int take_byte(const char **text)
     const char *at = *text;
     if (*at != '\\') {
         *text = at + 1;
-        return (uint8_t)*at;
+        return (uint8_t)*at < 0x80 ? *at : -EINVAL;
     }
     at++;
     if (!is_digit(*at)) {

@@ -235,3 +235,26 @@ void ttl_subtract(uint8_t *message, size_t len, uint32_t age)
         write_u32(message + at, ttl > age ? ttl - age : 0);
     }
 }
+
+bool ttl_from_text(const char *text, uint64_t *out)
+{
+    static const char units[] = "smhdw";
+    static const uint32_t seconds[] = {1, 60, 3600, 86400, 604800};
+    uint64_t total = 0;
+    if (!*text)
+        return false;
+    while (*text) {
+        uint64_t number = 0;
+        size_t digits = strspn(text, "0123456789");
+        const char *unit = text[digits] ? strchr(units, text[digits] | 0x20) : units;
+        if (digits == 0 || !unit)
+            return false;
+        for (size_t i = 0; i < digits && number <= UINT32_MAX; i++)
+            number = number * 10 + (uint64_t)(text[i] - '0');
+        total += number * seconds[unit - units];
+        total = total > UINT32_MAX ? UINT64_C(1) << 32 : total;
+        text += digits + (text[digits] != '\0');
+    }
+    *out = total;
+    return true;
+}

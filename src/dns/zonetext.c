@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "dns/build.h"
+#include "dns/ttl.h"
 
 enum { DEFAULT_TTL = 3600, FIRST_META = 128, LAST_META = 255, TTL_MAX = 0x7fffffff };
 
@@ -64,6 +65,32 @@ static bool is_valid(struct zone_text *zone, const struct zone_record *record)
     return len > 0 && message_own_answer(zone->message, (size_t)len, &zone->scratch, &answer) == 0;
 }
 
+/* Letters beyond ASCII outside of quotes and comments: a name that no program would query. */
+static bool has_other_letters(const char *text)
+{
+    for (bool quoted = false; *text && (quoted || *text != ';'); text++) {
+        if (*text == '"')
+            quoted = !quoted;
+        else if (*text == '\\' && text[1])
+            text++;
+        else if (!quoted && (uint8_t)*text >= 0x80)
+            return true;
+    }
+    return false;
+}
+
+/* ldns takes only the lower 32 bits of a TTL. It is behind the owner, which may be left out. */
+static bool has_large_ttl(const char *text)
+{
+    char word[32];
+    uint64_t seconds;
+    if (*text != ' ' && *text != '\t')
+        text += strcspn(text, " \t");
+    text += strspn(text, " \t");
+    snprintf(word, sizeof word, "%.*s", (int)strcspn(text, " \t"), text);
+    return ttl_from_text(word, &seconds) && seconds > TTL_MAX;
+}
+
 static int convert(struct zone_text *zone, const ldns_rr *rr, struct zone_record *record, char why[ZONE_TEXT_WHY])
 {
     const ldns_rdf *owner = ldns_rr_owner(rr);
@@ -110,6 +137,12 @@ int zone_text_read(struct zone_text *zone, const char *text,
                    int (*take)(void *context, const struct zone_record *record), void *context, char why[ZONE_TEXT_WHY])
 {
     size_t len = strlen(text);
+    if (has_other_letters(text))
+        return refuse(why,
+                      "letters beyond ASCII; write such a name in its ASCII form, which begins with xn--, and other "
+                      "texts in quotes");
+    if (has_large_ttl(text))
+        return refuse(why, "its TTL is above 2147483647 seconds");
     FILE *file = len > 0 ? fmemopen((void *)text, len, "r") : NULL; /* opened for reading only */
     int status = file ? 0 : len > 0 ? -ENOMEM : 0;
     while (file && status == 0 && !feof(file)) {

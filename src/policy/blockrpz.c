@@ -15,6 +15,7 @@
 #include "blocklines.h"
 #include "dns/codes.h"
 #include "dns/records.h"
+#include "dns/ttl.h"
 
 enum { WORDS_MAX = 8, TTL_DEFAULT = 60, TTL_MAX = 86400 };
 
@@ -102,24 +103,12 @@ static void set_apex(struct block_lines *lines, const uint8_t *name, size_t len)
 
 /* --- directives --- */
 
-/* "300", "5m", "1h30m". */
 static bool read_ttl(const char *text, uint32_t *out)
 {
-    uint64_t total = 0;
-    if (*text < '0' || *text > '9')
+    uint64_t seconds;
+    if (!ttl_from_text(text, &seconds))
         return false;
-    while (*text) {
-        char *end;
-        unsigned long number = strtoul(text, &end, 10);
-        static const char units[] = "smhdw";
-        static const uint32_t seconds[] = {1, 60, 3600, 86400, 604800};
-        const char *unit = *end ? strchr(units, *end | 0x20) : units;
-        if (end == text || number > UINT32_MAX || !unit)
-            return false;
-        total += (uint64_t)number * seconds[unit - units];
-        text = *end ? end + 1 : end;
-    }
-    *out = total > TTL_MAX ? TTL_MAX : (uint32_t)total;
+    *out = seconds > TTL_MAX ? TTL_MAX : (uint32_t)seconds;
     return true;
 }
 

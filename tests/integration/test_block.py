@@ -252,6 +252,8 @@ def test_a_name_is_tested(make_blocking):
                            ("fine.x.example", "fine.x.example.: allowed by block.exceptions or dotstubctl unblock, rule *.x.example. (block)")):
         assert ctl(daemon, "block", "test", name).strip() == sentence
     assert "not a valid domain name" in ctl(daemon, "block", "test", "a..b", status=64)
+    assert 'without "*."' in ctl(daemon, "unblock", "*.ads.example", status=64)
+    assert "begins with xn--" in ctl(daemon, "block", "test", "b\u00fccher.example", status=64)
     assert "argument is missing" in ctl(daemon, "block", "test", status=64)
     assert "too many arguments" in ctl(daemon, "block", "list", "x", status=64)
 

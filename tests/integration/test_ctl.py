@@ -223,7 +223,8 @@ def test_an_unknown_word(arguments, sentence):
 
 @pytest.mark.parametrize("arguments, sentence", [
     (["cache", "a..b"], "not a valid domain name"), (["cache", "a", "NONSENSE"], "not a known record type"),
-    (["flush", ""], "not a valid domain name"), (["log", "info", "nothing"], "module"), (["queries", "yes", "many"], "sample")])
+    (["flush", ""], "not a valid domain name"), (["flush", "--suffix", "*.a.example"], 'without "*."'),
+    (["trace", "b\u00fccher.example"], "begins with xn--"), (["explain", "b\u00fccher.example"], "begins with xn--"), (["log", "info", "nothing"], "module"), (["queries", "yes", "many"], "sample")])
 def test_wrong_arguments_that_the_daemon_refuses(daemon, arguments, sentence):
     assert sentence in ctl(daemon, *arguments, status=USAGE)
 

@@ -160,7 +160,8 @@ static void test_from_text_takes_or_leaves_the_last_dot(void **state)
 
 static void test_from_text_refuses_bad_text_and_writes_nothing(void **state)
 {
-    static const char *const bad[] = {"", "..", ".de", "www..de", "a\\", "a\\1", "a\\12", "a\\12x", "a\\256"};
+    static const char *const bad[] = {"",     "..",    ".de",    "www..de", "a\\",
+                                      "a\\1", "a\\12", "a\\12x", "a\\256",  "gr\xC3\xBCn"};
     uint8_t name[NAME_MAX_WIRE];
     (void)state;
     memset(name, 0xEE, sizeof(name));

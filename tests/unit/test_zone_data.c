@@ -351,9 +351,27 @@ static void mistakes_are_told_with_their_place(void **state)
                                          "e.d.lab.example. A 192.0.2.1",
                                          "*.lab.example. DNAME x.",
                                          NULL};
+    static const char *const others[] = {"gr\xC3\xBCn.lab.example. A 192.0.2.1",
+                                         "a.lab.example. CNAME gr\xC3\xBCn.example.",
+                                         "a.lab.example. 99999999999 A 192.0.2.1",
+                                         "b.lab.example. 8640086400 IN A 192.0.2.1",
+                                         "  4000w A 192.0.2.1",
+                                         "$TTL 99999999999",
+                                         NULL};
+    static const char *const fine[] = {"a.lab.example. 2147483647 IN A 192.0.2.1 ; B\xC3\xBCro",
+                                       "a.lab.example. TXT \"B\xC3\xBCro; \\\"\xC3\xBC\" 99999999999",
+                                       "99999999999.lab.example. 1h30M IN A 192.0.2.1", NULL};
     static const char *const none[] = {NULL};
     (void)state;
     expect_mistakes(none, some, 3, "");
+    expect_mistakes(fine, some, 3, "");
+    expect_mistakes(others, some, 3,
+                    "r0 letters beyond ASCII; write such a name in its ASCII form, which begins with xn--, and other "
+                    "texts in quotes\n"
+                    "r1 letters beyond ASCII; write such a name in its ASCII form, which begins with xn--, and other "
+                    "texts in quotes\n"
+                    "r2 its TTL is above 2147483647 seconds\nr3 its TTL is above 2147483647 seconds\n"
+                    "r4 its TTL is above 2147483647 seconds\nr5 its TTL is above 2147483647 seconds\n");
     expect_mistakes(none, twice, 2, "z1 this zone is there already; remove one\n");
     struct local_data *data = NULL;
     struct local_texts all = {NULL, 0, syntax, 5};
