@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 enum { LABEL_MAX = 63 };
 
@@ -128,9 +129,9 @@ static bool is_of_machine(const char *name)
 {
     static const char *const names[] = {"localhost", "localhost.localdomain", "local", "broadcasthost", "0.0.0.0"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(name, names[i]) == 0)
+        if (strcasecmp(name, names[i]) == 0)
             return true;
-    return strncmp(name, "ip6-", 4) == 0;
+    return strncasecmp(name, "ip6-", 4) == 0;
 }
 
 static int read_names(struct block_lines *lines, char *at)

@@ -112,6 +112,7 @@ static int end_line(struct list_reading *reading)
 {
     struct block_list *list = reading->list;
     reading->line++;
+    list->lines++;
     reading->text[reading->len] = '\0';
     reading->lines.reason = "longer than 4,095 bytes";
     int result = reading->too_long ? LINE_BAD : block_lines_read(&reading->lines, reading->text, reading->len);

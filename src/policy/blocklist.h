@@ -35,7 +35,7 @@ struct block_list {
     struct block_record *records;
     size_t record_count;
     struct buffer texts;
-    size_t used, unsupported, bad; /* lines */
+    size_t lines, used, unsupported, bad;
 };
 
 /* A list to read. */

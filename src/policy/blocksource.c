@@ -46,9 +46,13 @@ static const char *amount(char out[32], size_t count)
     return out;
 }
 
-static void tell_read(const struct block_source *source, const struct block_list *list)
+/* `before`: the previous content, or NULL. */
+static void tell_read(const struct block_source *source, const struct block_list *list, const struct block_list *before)
 {
     char names[32];
+    if (before && list->names.count < before->names.count / 2)
+        log_warning("config", "block list %s: only %s, and %zu before; was the file written completely?", source->name,
+                    amount(names, list->names.count), before->names.count);
     log_info("config", "block list %s: %s, %zu bytes; %zu lines not supported, %zu left out", source->name,
              amount(names, list->names.count), block_list_size(list), list->unsupported, list->bad);
 }
@@ -59,6 +63,17 @@ static bool is_not_fetched_yet(const struct block_source *source, int status)
     return status == -ENOENT && source->is_fetched && !source->content;
 }
 
+/* A file without a line is one that a download that failed, or is not over yet, has truncated. A comment alone empties
+ * a list. */
+static int check_truncated(const struct block_source *source, struct block_content *content, char error[BLOCK_ERROR])
+{
+    if (content->list.lines > 0 || !source->content || source->content->list.lines == 0)
+        return 0;
+    snprintf(error, BLOCK_ERROR, "block list %s: the file is empty", source->name);
+    block_list_free(&content->list);
+    return -ENODATA;
+}
+
 /* False: out of memory, so that it is read again with the next snapshot. */
 static bool read_content(struct block_source *source)
 {
@@ -66,6 +81,8 @@ static bool read_content(struct block_source *source)
     struct block_content *content = mem_zalloc(1, sizeof *content);
     char error[BLOCK_ERROR] = "out of memory";
     int status = content ? block_list_read(&content->list, &spec, error) : -ENOMEM;
+    if (status == 0)
+        status = check_truncated(source, content, error);
     if (status < 0) {
         mem_free(content);
         if (is_not_fetched_yet(source, status))
@@ -79,7 +96,7 @@ static bool read_content(struct block_source *source)
     atomic_init(&content->references, 1);
     content->read_s = time(NULL);
     source->error[0] = '\0';
-    tell_read(source, &content->list);
+    tell_read(source, &content->list, source->content ? &source->content->list : NULL);
     content_unref(source->content);
     source->content = content;
     return true;

@@ -118,8 +118,9 @@ static void test_hosts(void **state)
     used("127.0.0.1\tAds.Example  t.example # x", "ads.example., t.example.");
     used(":: a.example", "a.example.");
     used("::1 a.example", "a.example.");
-    static const char *const ignored[] = {"127.0.0.1 localhost", "::1 ip6-localhost ip6-loopback", "0.0.0.0 0.0.0.0",
-                                          "# 0.0.0.0 ads.example", "127.0.0.1 localhost.localdomain local"};
+    static const char *const ignored[] = {
+        "127.0.0.1 localhost",   "::1 ip6-localhost ip6-loopback",        "0.0.0.0 0.0.0.0",
+        "# 0.0.0.0 ads.example", "127.0.0.1 localhost.localdomain local", "127.0.0.1 LocalHost"};
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         assert_int_equal(line_is(ignored[i]), LINE_IGNORED);
     static const char *const others[] = {"192.0.2.1 www.example", "2001:db8::1 www.example",
