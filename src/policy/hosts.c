@@ -70,7 +70,7 @@ static void tell_bad_lines(const struct hosts_reading *reading)
     if (known)
         return;
     for (unsigned i = 0; i < HOSTS_WARNINGS && reading->warning[i]; i++)
-        log_warning("config", "hosts: %s; the rest of the file is used", reading->warning[i]);
+        log_warning("config", "hosts: %s", reading->warning[i]);
     if (reading->bad > HOSTS_WARNINGS)
         log_warning("config", "hosts: %zu more lines like these are ignored", reading->bad - HOSTS_WARNINGS);
 }

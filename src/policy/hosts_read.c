@@ -43,7 +43,7 @@ void hosts_reading_warn(struct hosts_reading *reading, const char *path, size_t 
     va_end(args);
     if (line != HOSTS_NOWHERE)
         snprintf(place, sizeof place, ":%zu", line);
-    snprintf(text, sizeof text, "%s%s: %s", path, place, why);
+    snprintf(text, sizeof text, "%s%s: %s%s", path, place, why, *place ? "; the rest of the file is used" : "");
     reading->warning[reading->bad - 1] = mem_strdup(text); /* NULL: out of memory */
 }
 

@@ -109,7 +109,7 @@ def test_a_directory_of_files(make_daemon, server, public_path):
 def test_a_file_that_cannot_be_read_changes_nothing(local, hosts):
     hosts.chmod(0o600)
     os.chown(hosts, 0, 0)
-    local.wait_line(r"warning config: hosts: .*/hosts: cannot be read: Permission denied")
+    local.wait_line(r"warning config: hosts: .*/hosts: cannot be read: Permission denied$")
     local.wait_line(r"warning daemon: hosts: not all files could be read; what was read before stays in use")
     assert answers(local, "nas.lan") == {"192.0.2.1"}
     replace(hosts, "192.0.2.9 nas.lan\n")
