@@ -206,8 +206,9 @@ void cachefile_flushed(struct cachefile *file)
 {
     if (!file->path || file->gave_up)
         return;
-    if (unlink(file->path) < 0 && errno != ENOENT)
-        log_warning("cache", "cannot remove %s, which still holds flushed entries: %s", file->path, error_text(-errno));
+    int status = unlink(file->path) < 0 ? -errno : 0;
+    if (status < 0 && access(file->path, F_OK) == 0) /* a file system that is read-only refuses before it looks */
+        log_warning("cache", "cannot remove %s, which still holds flushed entries: %s", file->path, error_text(status));
     file->known = 0;
     if (file->state == CACHEFILE_WRITING)
         file->again = true; /* the job itself notices the flush */

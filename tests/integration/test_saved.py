@@ -6,6 +6,7 @@ import pathlib
 import pwd
 import signal
 import ssl
+import subprocess
 
 import pytest
 
@@ -92,6 +93,20 @@ def test_an_unwritable_folder(make_daemon, server, saving):
     ask_truly(daemon, "a.example")
     daemon.stop()
     assert "cannot save the cache in /proc/dotstub/cache: " in daemon.wait_line("warning cache")
+
+
+def test_a_read_only_folder_holds_no_flushed_entries(make_daemon, server, public_path):
+    """There is no file, which the kernel does not say: unlink fails with EROFS."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "none", public_path], check=True)
+    try:
+        daemon = make_daemon(server, cache={"save": True, "save-file": str(public_path / "cache")})
+        daemon.wait_line("cannot save the cache in .*: the directory is not writable")
+        ctl(daemon, "flush")
+        daemon.wait_line("control: cache flushed")
+        assert not daemon.matching("cannot remove")
+        daemon.stop()
+    finally:
+        subprocess.run(["umount", "--lazy", public_path], check=True)
 
 
 # Tickets.
