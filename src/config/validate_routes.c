@@ -48,7 +48,8 @@ static void check_plain(struct draft *draft, const struct draft_item *route)
     if (to->count > 0 && !is_plain)
         report_at(
             draft->report, to->mark,
-            "forward: queries to these servers are not encrypted; write plain: yes beside them if that is wanted");
+            "forward: queries to these servers are not encrypted; write plain: yes beside them (dotstubctl forward: --plain) if "
+            "that is wanted");
     if (to->count == 0 && !to->broken && plain->named && is_plain)
         report_at(draft->report, plain->mark, "forward: plain: yes is for the servers of to, and there are none");
     const struct setting *interface = draft_item_setting(route, "interface"),

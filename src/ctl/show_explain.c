@@ -95,7 +95,9 @@ int show_explain(const json_t *root, FILE *out)
     if (!json_is_array(records))
         return -EPROTO;
     if (json_array_size(records) == 0)
-        fputs("no matching records\n", out);
+        fputs("no recorded query matches: only those that failed or waited longer than log.slow are recorded; "
+              "dotstubctl trace NAME sends one now\n",
+              out);
     if (json_array_size(records) >= MANY) {
         table_print(out, records, columns);
         return 0;

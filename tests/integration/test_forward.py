@@ -161,7 +161,7 @@ def test_the_group_of_the_configuration(make_daemon, make_server):
 
 
 @pytest.mark.parametrize("arguments, sentence", [
-    (["corp.example", "10.0.0.53"], "queries to these servers are not encrypted; write plain: yes"),
+    (["corp.example", "10.0.0.53"], "queries to these servers are not encrypted; write plain: yes beside them (dotstubctl forward: --plain)"),
     ([".", "10.0.0.53", "--plain"], "a route for all names"),
     (["corp..example", "10.0.0.53", "--plain"], "is not a domain name"),
     (["corp.example", "10.0.0.300", "--plain"], "is not an address; write ADDR or ADDR@PORT"),

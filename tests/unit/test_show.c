@@ -165,7 +165,8 @@ static void many_records_are_a_table(void **state)
 {
     (void)state;
     assert_int_equal(shown(show_explain, "{\"records\": []}"), 0);
-    assert_shows("no matching records\n");
+    assert_shows("no recorded query matches: only those that failed or waited longer than log.slow are recorded; "
+                 "dotstubctl trace NAME sends one now\n");
     assert_int_equal(
         shown(
             show_explain,
