@@ -31,6 +31,8 @@ unsigned socket_interface(int fd, sa_family_t family);
 /* Binds a socket of this type without SO_REUSEPORT and closes it: 0, or -EADDRINUSE, -EACCES, -EADDRNOTAVAIL, ...
  * Otherwise two daemons would silently share the port. TCP connections in TIME_WAIT do not count. */
 int socket_probe(const struct addr *addr, int type) MUST_CHECK;
+/* True if a socket can have this address now. If that is unknown (no descriptor left) true. */
+bool socket_address_exists(const struct addr *addr);
 /* True if the machine can create sockets of this family and, for loopback addresses, has the address. If that is
  * unknown (no descriptor left) true, so that binding reports the error. */
 bool socket_family_works(const struct addr *addr);

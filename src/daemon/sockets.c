@@ -452,7 +452,9 @@ void sockets_announce(const struct listener_spec *specs, size_t count)
             if (addr_equal(&specs[i].addr, &specs[at].addr))
                 snprintf(names + len, sizeof names - len, "%s%s", len ? " and " : "", specs[i].kind->name);
         }
-        log_info("daemon", "listening on %s, %s", addr_format(&specs[at].addr, true, text), names);
+        /* Listeners are bound ahead of their interfaces, so a mistyped address looks like one that comes later. */
+        log_info("daemon", "listening on %s, %s%s", addr_format(&specs[at].addr, true, text), names,
+                 socket_address_exists(&specs[at].addr) ? "" : "; this machine does not have the address yet");
     }
 }
 

@@ -209,18 +209,22 @@ int socket_probe(const struct addr *addr, int type)
     return 0;
 }
 
-bool socket_family_works(const struct addr *addr)
+bool socket_address_exists(const struct addr *addr)
 {
     struct addr any_port = *addr;
-    int error = 0;
     int fd = socket(addr->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return errno != EAFNOSUPPORT;
     addr_set_port(&any_port, 0);
-    if (addr_is_loopback(addr) && bind(fd, &any_port.sa, addr_len(&any_port)) < 0)
-        error = errno;
+    int error = bind(fd, &any_port.sa, addr_len(&any_port)) < 0 ? errno : 0;
     close(fd);
     return error != EADDRNOTAVAIL;
+}
+
+bool socket_family_works(const struct addr *addr)
+{
+    const struct addr wildcard = {.sa = {.sa_family = addr->sa.sa_family}};
+    return socket_address_exists(addr_is_loopback(addr) ? addr : &wildcard);
 }
 
 /* --- who holds a port: rows of /proc/net give inodes, links of /proc/PID/fd give their processes --- */

@@ -123,6 +123,18 @@ def test_queries_that_wait_end_with_their_listener(make_daemon, lan, make_server
     assert daemon.running
 
 
+def test_an_address_that_nobody_has_is_said(listens, lan):
+    """It may come later, or be mistyped."""
+    interface(lan, "lan0", "192.0.2.10/24")
+    daemon = listens("127.0.0.2", "192.0.2.10", "192.0.2.11", "2001:db8::11")
+    for address in "192.0.2.11", "2001:db8::11":
+        assert daemon.matching(f"info daemon: listening on {address}@53, UDP and TCP; this machine does not have the address yet$")
+    for address in "127.0.0.2", "192.0.2.10":
+        assert daemon.matching(f"info daemon: listening on {address}@53, UDP and TCP$")
+    lan.run("ip", "address", "add", "192.0.2.11/32", "dev", "lan0")
+    answers_soon(lan, "192.0.2.11")
+
+
 def test_without_ipv6_a_configured_address_is_waited_for(make_namespace, make_daemon):
     namespace = make_namespace().without_ipv6().up()
     daemon = make_daemon({"name": "x", "tls-name": "dns.google", "addresses": ["8.8.8.8"]}, namespace=namespace,
