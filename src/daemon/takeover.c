@@ -121,6 +121,14 @@ int takeover_begin(struct takeover *out, const struct config *config, pid_t pid,
 {
     char title[sizeof HANDOVER_TITLE - 1];
     *out = (struct takeover){.fd = connect_to(config->control_socket, pid, uid), .routes = -1};
+    if (out->fd == -ENOENT)
+        log_error(
+            "daemon",
+            "cannot take over: process %ld has no hand-over socket beside %s; if control.socket has changed since it "
+            "started, or it runs without one, restart dotstub instead",
+            (long)pid, config->control_socket ? config->control_socket : "control.socket (off)");
+    if (out->fd == -ENOENT)
+        return out->fd;
     if (out->fd < 0)
         return failed("cannot connect to the running process", out->fd);
     int status = write_full(out->fd, HANDOVER_TITLE, sizeof title);

@@ -238,6 +238,18 @@ def test_no_process_to_take_over_from(daemon, server):
         assert child.wait_exit() == USAGE
 
 
+@pytest.mark.parametrize("other", ["other.sock", "off"])
+def test_another_control_socket(daemon, server, tmp_path, other):
+    """It is at the next start only, as a reload says."""
+    path = tmp_path / "other.yaml"
+    socket_path = other if other == "off" else str(tmp_path / other)
+    path.write_text(json.dumps({**daemon.config, "control": {"socket": socket_path}}))
+    child = successor(daemon, config_file=path)
+    assert child.wait_exit() == OTHER
+    assert "if control.socket has changed since it started" in child.wait_line("error")
+    still_answers(daemon)
+
+
 def test_the_socket_is_for_the_daemons_user_only(daemon, server):
     path = handover_socket(daemon)
     uid = pwd.getpwnam(USER).pw_uid
