@@ -97,9 +97,13 @@ static int read_name(struct hosts_reading *reading, const char *path, size_t lin
 {
     uint8_t name[NAME_MAX_WIRE];
     int len = name_from_text(name, text);
-    if (len <= 1)
+    bool is_wildcard = len > 1 && name[0] == 1 && name[1] == '*';
+    if (is_wildcard)
+        hosts_reading_warn(reading, path, line, "%.*s: hosts files have no wildcards; write a record in `records`",
+                           SHOWN, text);
+    else if (len <= 1)
         hosts_reading_warn(reading, path, line, "\"%.*s\" is not a host name", SHOWN, text);
-    if (len <= 1 || is_localhost(name, (size_t)len))
+    if (len <= 1 || is_wildcard || is_localhost(name, (size_t)len))
         return 0;
     int status = hosts_reading_add(reading, name, (size_t)len, address, *reverse);
     *reverse = false;

@@ -230,15 +230,20 @@ static void bad_lines_are_counted_and_the_rest_is_used(void **state)
                                "192.0.2.3 bad..lan fine.lan\n"
                                "010.0.0.1 octal.lan\n"
                                "192.0.2.4 nul\0.lan\n"
-                               "fe80::1%eth0 scoped.lan\n";
+                               "fe80::1%eth0 scoped.lan\n"
+                               "192.0.2.5 *.wild.lan gr\xC3\xBCn.lan last.lan\n";
     (void)state;
     read_text(text, sizeof text - 1);
-    assert_int_equal(reading.bad, 5);
+    assert_int_equal(reading.bad, 7);
     assert_warned(0, "hosts:2: \"no.address.lan\" is not an address");
     assert_warned(1, "hosts:3: an address without a name");
     assert_warned(2, "hosts:4: \"bad..lan\" is not a host name");
     assert_warned(3, "hosts:5: \"010.0.0.1\" is not an address");
     assert_warned(4, "hosts:6: a NUL byte");
+    assert_warned(5, "hosts:8: *.wild.lan: hosts files have no wildcards");
+    assert_warned(6, "hosts:8: \"gr\xC3\xBCn.lan\" is not a host name; the rest of the file is used");
+    assert_false(read_has("*.wild.lan"));
+    assert_true(read_has("last.lan"));
     assert_true(read_has("marked.lan"));
     assert_true(read_has("fine.lan"));
     assert_false(read_has("octal.lan"));
