@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include "base/hash.h"
 #include "base/io.h"
@@ -134,6 +135,60 @@ static int read_command(struct command_line *command, int argc, char **argv)
     return EXIT_USAGE;
 }
 
+/* --- the check --- */
+
+static int read_again(const struct command_line *command, FILE *errors)
+{
+    struct config *config = NULL;
+    struct tls_trust **trusts = NULL;
+    struct tls_identity *identity = NULL;
+    struct store_setup *store = NULL;
+    int status = config_load(&config, command->file, environ, errors);
+    if (status < 0)
+        return status;
+    status = trusts_load(&trusts, config, false, errors);
+    if (status == 0)
+        trusts_free(trusts, config->upstream_count);
+    if (status == 0)
+        status = identity_load(&identity, config, errors);
+    tls_identity_unref(identity);
+    if (status == 0)
+        status = store_setup_new(&store, config, errors);
+    store_setup_unref(store);
+    config_unref(config);
+    return status;
+}
+
+/* Root can read all files. The daemon reads them again as its user, at a reload, and the service starts as that user. */
+static void warn_of_unreadable(const struct command_line *command)
+{
+    char *mistakes = NULL;
+    size_t len;
+    FILE *errors = open_memstream(&mistakes, &len);
+    if (!errors)
+        return;
+    privileges_lower(command->user);
+    int status = read_again(command, errors);
+    privileges_return();
+    if (fclose(errors) == 0 && status < 0)
+        fprintf(stderr, "warning: for user %s, as which the daemon reloads: %.*s\n",
+                command->user ? command->user : PRIVILEGES_DEFAULT_USER, (int)strcspn(mistakes, "\n"), mistakes);
+    free(mistakes);
+}
+
+/* Releases the trusts first: a file that did not change is not loaded twice. */
+static int tell_good(const struct command_line *command, struct daemon_setup *setup)
+{
+    for (size_t i = 0; i < setup->config->notice_count; i++)
+        fprintf(stderr, "warning: %s\n", setup->config->notices[i]);
+    trusts_free(setup->trusts, setup->config->upstream_count);
+    tls_identity_unref(setup->identity);
+    store_setup_unref(setup->store);
+    warn_of_unreadable(command);
+    puts("dotstub: the configuration is good");
+    return EXIT_OK;
+}
+
 /* Opens standard descriptors that were closed, so that no socket gets their numbers and receives log lines. */
 static void fill_standard_descriptors(void)
 {
@@ -202,12 +257,8 @@ int main(int argc, char **argv)
     if (identified < 0)
         log_warning("daemon",
                     "clients of listen-tls and listen-https are disconnected until the certificates can be used");
-    if (command.check) {
-        for (size_t i = 0; i < setup.config->notice_count; i++)
-            fprintf(stderr, "warning: %s\n", setup.config->notices[i]);
-        puts("dotstub: the configuration is good");
-        return EXIT_OK;
-    }
+    if (command.check)
+        return tell_good(&command, &setup);
     logging_notices(setup.config);
     if (privileges_check(command.user) < 0)
         return EXIT_PRIVILEGES;

@@ -3,12 +3,13 @@
 import json
 import pathlib
 import re
+import shutil
 
 import jsonschema
 import pytest
 import yaml
 
-from daemon import run, write_config
+from daemon import USER, run, write_config
 from processes import Process, free_port
 
 CONFIGURATION = 78
@@ -33,6 +34,25 @@ def printed(tmp_path):
         assert done.returncode == 0, done.stderr
         return done.stdout
     return do
+
+
+def test_a_check_by_root_warns_of_what_the_user_cannot_read(certs, public_path):
+    """sudo and a strict umask make such files; the service reads them as its user."""
+    path, ca_file, dropins = public_path / "dotstub.yaml", public_path / "ca.pem", public_path / "conf.d"
+    dropins.mkdir(mode=0o755)
+    shutil.copy(certs.ca_file, ca_file)
+    (dropins / "a.yaml").write_text("workers: 2\n")
+    write_config(path, {"tls": {"ca-file": str(ca_file)}})
+    for secret in ca_file, dropins / "a.yaml", path:
+        for file in ca_file, dropins / "a.yaml", path:
+            file.chmod(0o600 if file == secret else 0o644)
+        done = run("-c", path, "--check", "--user", USER)
+        assert done.returncode == 0 and "the configuration is good" in done.stdout
+        assert done.stderr.startswith(f"warning: for user {USER}, as which the daemon reloads: ") and done.stderr.count("\n") == 1
+        assert str(secret) in done.stderr and "Permission denied" in done.stderr
+    path.chmod(0o644)
+    done = run("-c", path, "--check", "--user", USER)
+    assert done.returncode == 0 and not done.stderr
 
 
 # The command line.
