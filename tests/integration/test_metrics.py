@@ -198,7 +198,8 @@ def test_the_dashboard_has_each_counter_of_the_store(daemon):
 
 
 @pytest.mark.parametrize("expressions", [expressions_of_rules, expressions_of_dashboard])
-def test_expressions_use_existing_metrics(daemon, server, expressions):
+def test_expressions_use_existing_metrics(make_daemon, server, public_path, expressions):
+    daemon = make_daemon(server, block={"lists": [{"name": "ads", "file": str(public_path / "ads")}]})
     ask_truly(daemon, "a.example")
     there = exposition.names(control(daemon, "/metrics").body) | FOREIGN
     asked = {where: names_in(expression) for where, expression in expressions().items()}
