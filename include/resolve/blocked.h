@@ -28,6 +28,7 @@ struct block_test {
     enum block_fate fate;
     char list[CONFIG_BLOCK_NAME]; /* whose rule decides; "": block.exceptions, or unblocked */
     char rule[NAME_MAX_TEXT];     /* its name, with "*." if it is only for names below it */
+    bool views_only;              /* the list is for clients of some views only (default: no) */
     const char *action; /* "block", "nxdomain", "nodata", "drop", "tcp-only", "data", "passthru", "exception", or "" */
 };
 

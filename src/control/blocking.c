@@ -116,6 +116,7 @@ void blocking_test(struct view *view, struct http_request *request)
     put_text(root, "name", name_text(name, text));
     put_text(root, "result", fates[test.fate]);
     put(root, "list", test.list[0] ? json_string(test.list) : json_null());
+    put_flag(root, "views_only", test.views_only);
     put(root, "rule", test.rule[0] ? text_of(test.rule, strlen(test.rule)) : json_null());
     put(root, "action", test.action[0] ? json_string(test.action) : json_null());
     request_reply(request, HTTP_OK, print(root));

@@ -50,7 +50,8 @@ int show_block_test(const json_t *root, FILE *out)
         return -EPROTO;
     fprintf(out, "%s: %s", table_field(root, "name", a), table_field(root, "result", b));
     if (json_is_string(json_object_get(root, "list")))
-        fprintf(out, " by the list %s", table_field(root, "list", b));
+        fprintf(out, " by the list %s%s", table_field(root, "list", b),
+                json_is_true(json_object_get(root, "views_only")) ? ", for clients of views that name it" : "");
     else if (strcmp(result, "allowed") == 0)
         fputs(" by block.exceptions or dotstubctl unblock", out);
     if (json_is_string(json_object_get(root, "rule")))

@@ -312,7 +312,11 @@ void block_test(const void *snapshot, const uint8_t *name, size_t len, struct bl
     struct block_match match = {.rule = RULE_NONE};
     *out = (struct block_test){.fate = BLOCK_FATE_NONE, .action = ""};
     if (rules)
+        out->fate = block_rules_find(rules, rules->for_view[0], name, len, &match);
+    if (rules && match.rule == RULE_NONE) {
         out->fate = block_rules_find(rules, UINT64_MAX, name, len, &match);
+        out->views_only = match.rule != RULE_NONE;
+    }
     if (match.rule == RULE_NONE)
         return;
     out->action = actions[match.rule];

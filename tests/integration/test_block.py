@@ -228,6 +228,8 @@ def test_views_have_lists_of_their_own(make_daemon, server, public_path):
         with daemon.udp(source=(client, 0)) as asker:
             return [name for name in ("ads", "kids") if reason(asker.ask(f"{name}.example", edns=True))]
     assert [blocked(f"127.0.0.{number}") for number in (1, 2, 3, 4)] == [["ads"], ["kids"], [], ["ads"]]
+    assert "blocked by the list ads, rule" in ctl(daemon, "block", "test", "ads.example")
+    assert "blocked by the list kids, for clients of views that name it, rule" in ctl(daemon, "block", "test", "kids.example")
 
 
 # dotstubctl.
