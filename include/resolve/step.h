@@ -35,7 +35,7 @@ struct step {
     const char *name;
     /* Makes the step's snapshot, without pointers into `config`. 0 and *snapshot (NULL: nothing to do in this
      * configuration); STEP_INCOMPLETE and *snapshot, which is then used at the start and after a reload only, with the
-     * reason in `errors`; or negative, with a sentence for the operator in `errors` (except for -ENOMEM). */
+     * reason in `errors`; STEP_AGAIN and *snapshot; or negative, with a sentence for the operator in `errors` (except for -ENOMEM). */
     int (*prepare)(const struct config *config, void **snapshot, FILE *errors);
     void (*release)(void *snapshot);
     /* Calls `tell` for each file and directory that `prepare` reads. When one of them changes, the daemon prepares the
@@ -63,10 +63,14 @@ struct step {
 
 /* A result of `prepare`: what could not be read is missing in the snapshot. */
 #define STEP_INCOMPLETE 1
+/* Another one: the snapshot is used, and `prepare` is called again soon, even if no file changes. Only for steps with
+ * `files`. */
+#define STEP_AGAIN 2
 
 /* A snapshot of one step, shared by step sets. */
 struct step_snapshot {
     atomic_uint references;
+    bool again;     /* STEP_AGAIN */
     uint64_t files; /* the state of the step's files before they were read (file_state); 0: none */
     void *data;     /* as `prepare` made it */
 };
@@ -79,7 +83,7 @@ struct step_set {
     struct step_snapshot *held[STEPS_MAX]; /* by the step's index in the order */
 };
 
-/* Makes a snapshot of one step. 0 or STEP_INCOMPLETE and one reference in *out, or the negative result of `prepare`. */
+/* Makes a snapshot of one step. 0, STEP_INCOMPLETE or STEP_AGAIN and one reference in *out, or the negative result of `prepare`. */
 int step_prepare(struct step_snapshot **out, const struct step *step, const struct config *config,
                  FILE *errors) MUST_CHECK;
 /* NULL does nothing. */

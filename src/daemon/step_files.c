@@ -14,6 +14,7 @@
 #include "base/mem.h"
 
 enum {
+    AGAIN_MS = 1000,
     PAUSE = 4 /* times as long as the last job took: a file that always changes takes at most a fifth of the time */
 };
 
@@ -108,7 +109,7 @@ static void use_result(struct step_reader *reader)
     struct step_files *files = reader->owner;
     bool obsolete = files->stopped || reader->generation != files->generation;
     if (!obsolete && (reader->snapshot || reader->status != 0)) {
-        int status = reader->status;
+        int status = reader->status == STEP_AGAIN ? 0 : reader->status;
         if (status == 0)
             status = give_to_workers(files, reader->index, reader->snapshot);
         if (status == 0)
@@ -133,11 +134,15 @@ static void job_over(uv_work_t *work, int status)
     reader->busy = false;
     if (files->stopped)
         return;
-    if (reader->generation != files->generation)
+    uint64_t pause_ms = PAUSE * (loop_now(reader->watching.timer.loop->data) - reader->began_ms);
+    if (reader->generation != files->generation) {
         begin(reader);
-    else if (reader->again)
-        watching_again(&reader->watching,
-                       WATCHING_WAIT_MS + PAUSE * (loop_now(reader->watching.timer.loop->data) - reader->began_ms));
+    } else if ((*files->steps)->held[reader->index]->again) {
+        reader->regardless = true;
+        watching_again(&reader->watching, AGAIN_MS + pause_ms);
+    } else if (reader->again) {
+        watching_again(&reader->watching, WATCHING_WAIT_MS + pause_ms);
+    }
 }
 
 static void watch_file(void *context, const char *path)

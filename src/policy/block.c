@@ -30,9 +30,10 @@ static int prepare(const struct config *config, void **snapshot, FILE *errors)
     struct block_rules *rules;
     (void)errors;
     int status = block_rules_new(&rules, config);
-    if (status == 0)
-        *snapshot = rules;
-    return status;
+    if (status < 0)
+        return status;
+    *snapshot = rules;
+    return block_rules_wait(rules) ? STEP_AGAIN : 0;
 }
 
 static void release(void *snapshot)

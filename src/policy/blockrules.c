@@ -133,6 +133,14 @@ int block_rules_new(struct block_rules **out, const struct config *config)
     return 0;
 }
 
+bool block_rules_wait(const struct block_rules *rules)
+{
+    bool found = false;
+    for (unsigned i = 0; rules && i < rules->count; i++)
+        found = found || block_source_is_waiting(rules->lists[i].source);
+    return found;
+}
+
 void block_rules_free(struct block_rules *rules)
 {
     if (!rules)

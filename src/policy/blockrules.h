@@ -40,6 +40,8 @@ struct block_rules {
 
 /* NULL in *out: no list is configured. 0 or -ENOMEM. */
 int block_rules_new(struct block_rules **out, const struct config *config) MUST_CHECK;
+/* True if a list is perhaps being written: make the rules again soon. */
+bool block_rules_wait(const struct block_rules *rules);
 void block_rules_free(struct block_rules *rules);
 
 /* The rule that decides. */

@@ -6,10 +6,13 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+
+enum { QUIET_S = 2, MANY_NAMES = 1000 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list sources = {{&sources.head, &sources.head}};
@@ -50,7 +53,7 @@ static const char *amount(char out[32], size_t count)
 static void tell_read(const struct block_source *source, const struct block_list *list, const struct block_list *before)
 {
     char names[32];
-    if (before && list->names.count < before->names.count / 2)
+    if (before && before->names.count >= MANY_NAMES && list->names.count < before->names.count / 2)
         log_warning("config", "block list %s: only %s, and %zu before; was the file written completely?", source->name,
                     amount(names, list->names.count), before->names.count);
     log_info("config", "block list %s: %s, %zu bytes; %zu lines not supported, %zu left out", source->name,
@@ -74,12 +77,32 @@ static int check_truncated(const struct block_source *source, struct block_conte
     return -ENODATA;
 }
 
+static void tell_waiting(const struct block_source *source, const struct block_list *list)
+{
+    char names[32];
+    log_info("config", "block list %s: only %s, and %zu before: waiting until the file has not changed for %d s",
+             source->name, amount(names, list->names.count), source->content->list.names.count, QUIET_S);
+}
+
+/* A large list that has lost more than half of its names is perhaps still being written. */
+static bool is_being_written(const struct block_source *source, const struct block_list *list)
+{
+    struct stat file;
+    if (!source->content || source->content->list.names.count < MANY_NAMES ||
+        list->names.count >= source->content->list.names.count / 2)
+        return false;
+    int64_t age_s = stat(source->path, &file) == 0 && S_ISREG(file.st_mode) ? time(NULL) - file.st_mtime : -1;
+    return age_s >= 0 && age_s < QUIET_S;
+}
+
 /* False: out of memory, so that it is read again with the next snapshot. */
 static bool read_content(struct block_source *source)
 {
     const struct block_source_spec spec = {source->name, source->path, source->format, source->max_names};
     struct block_content *content = mem_zalloc(1, sizeof *content);
     char error[BLOCK_ERROR] = "out of memory";
+    bool was_waiting = source->is_waiting;
+    source->is_waiting = false;
     int status = content ? block_list_read(&content->list, &spec, error) : -ENOMEM;
     if (status == 0)
         status = check_truncated(source, content, error);
@@ -92,6 +115,14 @@ static bool read_content(struct block_source *source)
                         source->content ? "the previous one stays in use" : "it is not used until that is corrected");
         snprintf(source->error, sizeof source->error, "%s", error);
         return status != -ENOMEM;
+    }
+    source->is_waiting = is_being_written(source, &content->list);
+    if (source->is_waiting && !was_waiting)
+        tell_waiting(source, &content->list);
+    if (source->is_waiting) {
+        block_list_free(&content->list);
+        mem_free(content);
+        return true;
     }
     atomic_init(&content->references, 1);
     content->read_s = time(NULL);
@@ -141,13 +172,21 @@ int block_source_get(struct block_source **out, struct block_content **content, 
     if (source) {
         uint64_t state = file_state(source->path, 1); /* before reading: a later change is noticed */
         source->references++;
-        if (state != source->state && read_content(source))
+        if ((state != source->state || source->is_waiting) && read_content(source))
             source->state = state;
         *out = source;
         *content = content_ref(source->content);
     }
     pthread_mutex_unlock(&lock);
     return source ? 0 : -ENOMEM;
+}
+
+bool block_source_is_waiting(const struct block_source *source)
+{
+    pthread_mutex_lock(&lock);
+    bool is_waiting = source->is_waiting;
+    pthread_mutex_unlock(&lock);
+    return is_waiting;
 }
 
 void block_source_put(struct block_source *source, struct block_content *content)

@@ -32,6 +32,7 @@ struct block_source {
     bool is_fetched;               /* it has a URL */
     uint64_t state;                /* of the files when they were read last */
     struct block_content *content; /* NULL: it was never usable */
+    bool is_waiting;               /* for the end of changes: the files are read again, whatever their state */
     char error[BLOCK_ERROR];       /* of the last reading; "" if it succeeded */
     atomic_uint_fast64_t hits;     /* responses */
 };
@@ -40,6 +41,8 @@ struct block_source {
  * have changed. Files that cannot be used are logged, and the previous content is given. 0 or -ENOMEM. */
 int block_source_get(struct block_source **out, struct block_content **content, const struct config *config,
                      const struct config_block_list *list) MUST_CHECK;
+/* True if a list is perhaps being written, so that its previous content was given. */
+bool block_source_is_waiting(const struct block_source *source);
 /* Drops the references; each may be NULL. */
 void block_source_put(struct block_source *source, struct block_content *content);
 /* The path of a list: its file, or the one to which its URL is fetched. */

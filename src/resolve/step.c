@@ -29,6 +29,7 @@ int step_prepare(struct step_snapshot **out, const struct step *step, const stru
     atomic_init(&snapshot->references, 1);
     snapshot->files = step_files_state(step, config); /* before reading: a later change is noticed */
     int status = step->prepare ? step->prepare(config, &snapshot->data, errors) : 0;
+    snapshot->again = status == STEP_AGAIN;
     if (status < 0)
         mem_free(snapshot);
     else

@@ -18,6 +18,7 @@ from daemon import SLACK, USER, run, write_config
 from processes import eventually
 from test_control import control
 from test_ctl import call, ctl
+from test_reload import make_reloadable  # noqa: F401
 
 NXDOMAIN, NOERROR = dns.rcode.NXDOMAIN, dns.rcode.NOERROR
 
@@ -158,13 +159,37 @@ def test_bad_lines_and_bad_lists(make_blocking):
     daemon.wait_line("warning config: block list ads: the file is empty; the previous one stays in use")
     assert is_blocked(daemon, "n0.example", "ads") and "ads: the file is empty" in ctl(daemon, "block", "list")
     (daemon.lists / "ads").write_text("n0.example\n")
-    daemon.wait_line("warning config: block list ads: only 1 name, and 20 before; was the file written completely?")
     eventually(lambda: is_blocked(daemon, "n0.example", "ads") and not is_blocked(daemon, "n1.example", "ads"))
     (daemon.lists / "ads").unlink()
     daemon.wait_line("block list ads: cannot read .*: No such file or directory; the previous one stays in use")
     assert is_blocked(daemon, "n0.example", "ads")
     replace(daemon.lists / "wrong", "a.example\n")
     eventually(lambda: is_blocked(daemon, "a.example", "wrong"))
+
+
+def test_a_list_that_is_being_written(make_reloadable, server, public_path):  # noqa: F811
+    """As by a download in place: the part that is there already is not used, also not by a reload."""
+    def lines(first, last):
+        return "".join(f"n{number}.example\n" for number in range(first, last))
+    path = public_path / "ads"
+    path.write_text(lines(0, 2000))
+    daemon = make_reloadable(server, block={"lists": [{"name": "ads", "file": str(path)}]})
+    with open(path, "w") as file:
+        file.write(lines(0, 100))
+        file.flush()
+        daemon.wait_line("ads: only 100 names, and 2000 before: waiting until the file has not changed for 2 s")
+        ctl(daemon, "reload")
+        assert is_blocked(daemon, "n1999.example", "ads")
+        loads = len(daemon.matching("block list ads: 2000 names"))
+        file.write(lines(100, 2000))
+    daemon.wait_line("block list ads: 2000 names", times=loads + 1)
+    assert is_blocked(daemon, "n1999.example", "ads") and not daemon.matching("was the file written completely")
+    replace(path, lines(0, 100))
+    daemon.wait_line("waiting until", times=2)
+    ctl(daemon, "reload")
+    daemon.wait_line("warning config: block list ads: only 100 names, and 2000 before; was the file written completely?")
+    eventually(lambda: not is_blocked(daemon, "n1999.example", "ads"))
+    assert is_blocked(daemon, "n99.example", "ads")
 
 
 def test_a_directory(make_daemon, server, public_path):
