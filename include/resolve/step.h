@@ -42,11 +42,13 @@ struct step {
      * step again, from the same configuration, while the workers use the previous snapshot; that one stays in use if
      * `prepare` fails. */
     void (*files)(const struct config *config, void (*tell)(void *context, const char *path), void *context);
-    /* False: the step is left out of the walk. */
+    /* False: the step is left out of the walk. NULL: it is left out if it has `prepare`, which made none. */
     bool (*wanted)(const void *snapshot);
-    /* Makes a worker's state; of `resolver` only loop, counters and cache are initialized. 0, or negative with
+    /* Bytes of a worker's state, which are zero at first; 0: it has none. */
+    size_t state_size;
+    /* Completes a worker's state; of `resolver` only loop, counters and cache are initialized. 0, or negative with
      * nothing allocated. */
-    int (*init)(struct resolver *resolver, void **state);
+    int (*init)(struct resolver *resolver, void *state);
     /* Switches to `snapshot`; the previous one must not be used after this call. First called after `init`. */
     void (*configure)(void *state, const void *snapshot);
     enum verdict (*run)(struct query *query, void *state);
@@ -56,6 +58,7 @@ struct step {
      * query_resume continues with it, or query_answer or query_error send another one; only the steps before this
      * one see either. ANSWERED and DROPPED as of `run`. No other query may end meanwhile. */
     enum verdict (*answer)(struct query *query, struct answer *response, void *state);
+    /* Ends what the state owns. */
     void (*fini)(void *state);
 };
 
@@ -88,6 +91,8 @@ int step_prepare(struct step_snapshot **out, const struct step *step, const stru
                  FILE *errors) MUST_CHECK;
 /* NULL does nothing. */
 void step_snapshot_unref(const struct step *step, struct step_snapshot *snapshot);
+/* False: with this result of `prepare` the step is left out of the walk. */
+bool step_is_wanted(const struct step *step, const void *snapshot);
 /* The present state of the step's files, which differs from that of a snapshot after a change. */
 uint64_t step_files_state(const struct step *step, const struct config *config);
 

@@ -11,7 +11,6 @@
  */
 #include <errno.h>
 #include "base/errors.h"
-#include "base/mem.h"
 #include "blockanswer.h"
 #include "dns/addresses.h"
 #include "dns/aliases.h"
@@ -48,18 +47,6 @@ static void files(const struct config *config, void (*tell)(void *context, const
         block_source_path(path, config, &config->block.lists[i]);
         tell(context, path);
     }
-}
-
-static bool wanted(const void *snapshot)
-{
-    return snapshot != NULL;
-}
-
-static int init(struct resolver *resolver, void **state)
-{
-    (void)resolver;
-    *state = mem_zalloc(1, sizeof(struct block));
-    return *state ? 0 : -ENOMEM;
 }
 
 static void configure(void *state, const void *snapshot)
@@ -278,10 +265,8 @@ const struct step step_block = {
     .prepare = prepare,
     .release = release,
     .files = files,
-    .wanted = wanted,
-    .init = init,
+    .state_size = sizeof(struct block),
     .configure = configure,
     .run = run,
     .answer = answer,
-    .fini = mem_free,
 };

@@ -152,18 +152,10 @@ static int prepare(const struct config *config, void **snapshot, FILE *errors)
     return 0;
 }
 
-static bool wanted(const void *snapshot)
+static int init(struct resolver *resolver, void *state)
 {
-    return snapshot != NULL;
-}
-
-static int init(struct resolver *resolver, void **state)
-{
-    struct cookies *cookies = mem_zalloc(1, sizeof *cookies);
-    if (!cookies)
-        return -ENOMEM;
+    struct cookies *cookies = state;
     cookies->loop = resolver->loop;
-    *state = cookies;
     return 0;
 }
 
@@ -276,9 +268,8 @@ const struct step step_cookies = {
     .name = "cookies",
     .prepare = prepare,
     .release = mem_free,
-    .wanted = wanted,
+    .state_size = sizeof(struct cookies),
     .init = init,
     .configure = configure,
     .run = run,
-    .fini = mem_free,
 };

@@ -98,23 +98,11 @@ static void files(const struct config *config, void (*tell)(void *context, const
         tell(context, config->tls_server.certificates[0]);
 }
 
-static bool wanted(const void *snapshot)
-{
-    return snapshot != NULL;
-}
-
 /* --- the walk --- */
 
 struct state {
     const struct discovery *discovery;
 };
-
-static int init(struct resolver *resolver, void **state)
-{
-    (void)resolver;
-    *state = mem_zalloc(1, sizeof(struct state));
-    return *state ? 0 : -ENOMEM;
-}
 
 static void configure(void *state, const void *snapshot)
 {
@@ -154,9 +142,7 @@ const struct step step_discovery = {
     .prepare = prepare,
     .release = mem_free,
     .files = files,
-    .wanted = wanted,
-    .init = init,
+    .state_size = sizeof(struct state),
     .configure = configure,
     .run = run,
-    .fini = mem_free,
 };

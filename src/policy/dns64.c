@@ -72,11 +72,6 @@ static int prepare(const struct config *config, void **snapshot, FILE *errors)
     return 0;
 }
 
-static bool wanted(const void *snapshot)
-{
-    return snapshot != NULL;
-}
-
 static void configure(void *state, const void *snapshot)
 {
     struct dns64 *dns64 = state;
@@ -400,30 +395,23 @@ static void fini(void *state)
     struct dns64 *dns64 = state;
     subqueries_fini(&dns64->subqueries);
     mem_free(dns64->kept);
-    mem_free(dns64);
 }
 
-static int init(struct resolver *resolver, void **state)
+static int init(struct resolver *resolver, void *state)
 {
-    struct dns64 *dns64 = mem_zalloc(1, sizeof *dns64);
-    if (!dns64)
-        return -ENOMEM;
+    struct dns64 *dns64 = state;
     dns64->kept = mem_alloc(MESSAGE_MAX);
     int status = dns64->kept ? subqueries_init(&dns64->subqueries, resolver, done, dns64) : -ENOMEM;
-    if (status < 0) {
+    if (status < 0)
         mem_free(dns64->kept);
-        mem_free(dns64);
-        return status;
-    }
-    *state = dns64;
-    return 0;
+    return status;
 }
 
 const struct step step_dns64 = {
     .name = "dns64",
     .prepare = prepare,
     .release = mem_free,
-    .wanted = wanted,
+    .state_size = sizeof(struct dns64),
     .init = init,
     .configure = configure,
     .answer = answer,
@@ -438,5 +426,4 @@ static int prepare_names(const struct config *config, void **snapshot, FILE *err
     return 0;
 }
 
-const struct step step_dns64_names = {
-    .name = "dns64-names", .prepare = prepare_names, .wanted = wanted, .run = run_names};
+const struct step step_dns64_names = {.name = "dns64-names", .prepare = prepare_names, .run = run_names};

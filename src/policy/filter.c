@@ -40,18 +40,6 @@ static int prepare(const struct config *config, void **snapshot, FILE *errors)
     return 0;
 }
 
-static bool wanted(const void *snapshot)
-{
-    return snapshot != NULL;
-}
-
-static int init(struct resolver *resolver, void **state)
-{
-    (void)resolver;
-    *state = mem_zalloc(1, sizeof(struct aaaa_filter));
-    return *state ? 0 : -ENOMEM;
-}
-
 static void configure(void *state, const void *snapshot)
 {
     struct aaaa_filter *filter = state;
@@ -105,9 +93,7 @@ const struct step step_filter = {
     .name = "filter-aaaa",
     .prepare = prepare,
     .release = mem_free,
-    .wanted = wanted,
-    .init = init,
+    .state_size = sizeof(struct aaaa_filter),
     .configure = configure,
     .answer = answer,
-    .fini = mem_free,
 };

@@ -38,18 +38,6 @@ static int prepare(const struct config *config, void **snapshot, FILE *errors)
     return 0;
 }
 
-static bool wanted(const void *snapshot)
-{
-    return snapshot != NULL;
-}
-
-static int init(struct resolver *resolver, void **state)
-{
-    (void)resolver;
-    *state = mem_zalloc(1, sizeof(struct health));
-    return *state ? 0 : -ENOMEM;
-}
-
 static void configure(void *state, const void *snapshot)
 {
     struct health *health = state;
@@ -83,9 +71,7 @@ const struct step step_health = {
     .name = "health",
     .prepare = prepare,
     .release = mem_free,
-    .wanted = wanted,
-    .init = init,
+    .state_size = sizeof(struct health),
     .configure = configure,
     .run = run,
-    .fini = mem_free,
 };

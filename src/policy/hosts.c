@@ -206,13 +206,6 @@ static enum verdict answer(struct query *query, const struct hosts_table *table,
 
 /* --- the step --- */
 
-static int init(struct resolver *resolver, void **state)
-{
-    (void)resolver;
-    *state = mem_zalloc(1, sizeof(struct hosts));
-    return *state ? 0 : -ENOMEM;
-}
-
 static void configure(void *state, const void *snapshot)
 {
     struct hosts *hosts = state;
@@ -247,8 +240,7 @@ const struct step step_hosts = {
     .release = release,
     .files = files,
     .wanted = wanted,
-    .init = init,
+    .state_size = sizeof(struct hosts),
     .configure = configure,
     .run = run,
-    .fini = mem_free,
 };

@@ -29,11 +29,6 @@ static int prepare(const struct config *config, void **snapshot, FILE *errors)
     return 0;
 }
 
-static bool wanted(const void *snapshot)
-{
-    return snapshot != NULL;
-}
-
 static enum verdict run(struct query *query, void *state)
 {
     const struct key *key = &query->key;
@@ -49,6 +44,5 @@ static enum verdict run(struct query *query, void *state)
 const struct step step_private = {
     .name = "private",
     .prepare = prepare,
-    .wanted = wanted,
     .run = run,
 };

@@ -58,19 +58,11 @@ static int prepare(const struct config *config, void **snapshot, FILE *errors)
     return 0;
 }
 
-static bool wanted(const void *snapshot)
+static int init(struct resolver *resolver, void *state)
 {
-    return snapshot != NULL;
-}
-
-static int init(struct resolver *resolver, void **state)
-{
-    struct limiter *limiter = mem_zalloc(1, sizeof *limiter);
-    if (!limiter)
-        return -ENOMEM;
+    struct limiter *limiter = state;
     limiter->loop = resolver->loop;
     limiter->factor = (uint64_t)random_below(0) << 32 | random_below(0) | 1;
-    *state = limiter;
     return 0;
 }
 
@@ -172,9 +164,8 @@ const struct step step_rate_limit = {
     .name = "rate limit",
     .prepare = prepare,
     .release = mem_free,
-    .wanted = wanted,
+    .state_size = sizeof(struct limiter),
     .init = init,
     .configure = configure,
     .run = run,
-    .fini = mem_free,
 };

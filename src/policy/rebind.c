@@ -86,18 +86,6 @@ static int prepare(const struct config *config, void **snapshot, FILE *errors)
     return 0;
 }
 
-static bool wanted(const void *snapshot)
-{
-    return snapshot != NULL;
-}
-
-static int init(struct resolver *resolver, void **state)
-{
-    (void)resolver;
-    *state = mem_zalloc(1, sizeof(struct rebind));
-    return *state ? 0 : -ENOMEM;
-}
-
 static void configure(void *state, const void *snapshot)
 {
     struct rebind *rebind = state;
@@ -258,9 +246,7 @@ const struct step step_rebind = {
     .name = "rebind",
     .prepare = prepare,
     .release = release,
-    .wanted = wanted,
-    .init = init,
+    .state_size = sizeof(struct rebind),
     .configure = configure,
     .answer = answer,
-    .fini = mem_free,
 };

@@ -65,11 +65,6 @@ static void release(void *snapshot)
     local_data_free(snapshot);
 }
 
-static bool wanted(const void *snapshot)
-{
-    return snapshot != NULL;
-}
-
 /* --- building a response --- */
 
 /* The walk along the aliases from the name of the query. */
@@ -312,13 +307,6 @@ static enum verdict look_up(struct alias_chain *chain)
 
 /* --- the step --- */
 
-static int init(struct resolver *resolver, void **state)
-{
-    (void)resolver;
-    *state = mem_zalloc(1, sizeof(struct records));
-    return *state ? 0 : -ENOMEM;
-}
-
 static void configure(void *state, const void *snapshot)
 {
     struct records *records = state;
@@ -357,9 +345,7 @@ const struct step step_records = {
     .name = "records",
     .prepare = prepare,
     .release = release,
-    .wanted = wanted,
-    .init = init,
+    .state_size = sizeof(struct records),
     .configure = configure,
     .run = run,
-    .fini = mem_free,
 };

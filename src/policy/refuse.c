@@ -80,13 +80,6 @@ static int prepare(const struct config *config, void **snapshot, FILE *errors)
     return 0;
 }
 
-static int init(struct resolver *resolver, void **state)
-{
-    (void)resolver;
-    *state = mem_zalloc(1, sizeof(struct refuse));
-    return *state ? 0 : -ENOMEM;
-}
-
 static void configure(void *state, const void *snapshot)
 {
     struct refuse *refuse = state;
@@ -186,8 +179,7 @@ const struct step step_refuse = {
     .name = "refuse",
     .prepare = prepare,
     .release = release,
-    .init = init,
+    .state_size = sizeof(struct refuse),
     .configure = configure,
     .run = run,
-    .fini = mem_free,
 };

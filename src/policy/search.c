@@ -62,11 +62,6 @@ static int prepare(const struct config *config, void **snapshot, FILE *errors)
     return 0;
 }
 
-static bool wanted(const void *snapshot)
-{
-    return snapshot != NULL;
-}
-
 static void configure(void *state, const void *snapshot)
 {
     struct domain_search *search = state;
@@ -166,28 +161,19 @@ static void fini(void *state)
 {
     struct domain_search *search = state;
     subqueries_fini(&search->subqueries);
-    mem_free(search);
 }
 
-static int init(struct resolver *resolver, void **state)
+static int init(struct resolver *resolver, void *state)
 {
-    struct domain_search *search = mem_zalloc(1, sizeof *search);
-    if (!search)
-        return -ENOMEM;
-    int status = subqueries_init(&search->subqueries, resolver, done, search);
-    if (status < 0) {
-        mem_free(search);
-        return status;
-    }
-    *state = search;
-    return 0;
+    struct domain_search *search = state;
+    return subqueries_init(&search->subqueries, resolver, done, search);
 }
 
 const struct step step_search = {
     .name = "search",
     .prepare = prepare,
     .release = mem_free,
-    .wanted = wanted,
+    .state_size = sizeof(struct domain_search),
     .init = init,
     .configure = configure,
     .run = run,

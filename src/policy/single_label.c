@@ -19,11 +19,6 @@ static int prepare(const struct config *config, void **snapshot, FILE *errors)
     return 0;
 }
 
-static bool wanted(const void *snapshot)
-{
-    return snapshot != NULL;
-}
-
 static bool looks_for_a_host(uint16_t type)
 {
     return type == TYPE_A || type == TYPE_AAAA || type == TYPE_HTTPS || type == TYPE_SVCB;
@@ -42,6 +37,5 @@ static enum verdict run(struct query *query, void *state)
 const struct step step_single_label = {
     .name = "single-label",
     .prepare = prepare,
-    .wanted = wanted,
     .run = run,
 };

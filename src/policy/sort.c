@@ -39,18 +39,6 @@ static int prepare(const struct config *config, void **snapshot, FILE *errors)
     return 0;
 }
 
-static bool wanted(const void *snapshot)
-{
-    return snapshot != NULL;
-}
-
-static int init(struct resolver *resolver, void **state)
-{
-    (void)resolver;
-    *state = mem_zalloc(1, sizeof(struct sort));
-    return *state ? 0 : -ENOMEM;
-}
-
 static void configure(void *state, const void *snapshot)
 {
     struct sort *sort = state;
@@ -143,9 +131,7 @@ const struct step step_sort = {
     .name = "sort-addresses",
     .prepare = prepare,
     .release = mem_free,
-    .wanted = wanted,
-    .init = init,
+    .state_size = sizeof(struct sort),
     .configure = configure,
     .answer = answer,
-    .fini = mem_free,
 };

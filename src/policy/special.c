@@ -18,7 +18,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "base/mem.h"
 #include "dns/codes.h"
 #include "dns/rewrite.h"
 #include "local.h"
@@ -325,16 +324,13 @@ struct special {
     bool initials[32];
 };
 
-static int init(struct resolver *resolver, void **state)
+static int init(struct resolver *resolver, void *state)
 {
+    struct special *special = state;
     (void)resolver;
-    struct special *special = mem_zalloc(1, sizeof *special);
-    if (!special)
-        return -ENOMEM;
     for (size_t i = 0; i < COUNT(toplevel); i++)
         special->initials[toplevel[i].apex[1] & 31] = true;
     special->initials['a' & 31] = true; /* arpa */
-    *state = special;
     return 0;
 }
 
@@ -369,4 +365,4 @@ static enum verdict run(struct query *query, void *state)
     return answer_from(query, place.kind, at_apex, name_text(place.apex, apex));
 }
 
-const struct step step_special = {.name = "special", .init = init, .run = run, .fini = mem_free};
+const struct step step_special = {.name = "special", .state_size = sizeof(struct special), .init = init, .run = run};

@@ -47,7 +47,7 @@ static enum verdict refuse(struct query *query, void *state)
 
 static bool is_wanted(const struct step_set *set, unsigned i)
 {
-    return !set->order[i]->wanted || set->order[i]->wanted(set->held[i]->data);
+    return step_is_wanted(set->order[i], set->held[i]->data);
 }
 
 /* A step whose snapshot is that of `before` keeps its state. */
@@ -72,15 +72,30 @@ static void configure_steps(struct resolver *resolver, const struct step_set *se
 /* Ends the first `count` steps. */
 static void fini_steps(struct resolver *resolver, const struct step_set *set, unsigned count)
 {
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         if (set->order[i]->fini)
             set->order[i]->fini(resolver->step_state[i]);
+        mem_free(resolver->step_state[i]);
+    }
+}
+
+static int init_step(struct resolver *resolver, const struct step *step, void **out)
+{
+    void *state = step->state_size > 0 ? mem_zalloc(1, step->state_size) : NULL;
+    if (!state && step->state_size > 0)
+        return -ENOMEM;
+    int status = step->init ? step->init(resolver, state) : 0;
+    if (status < 0)
+        mem_free(state);
+    else
+        *out = state;
+    return status;
 }
 
 static int init_steps(struct resolver *resolver, const struct step_set *set)
 {
     for (unsigned i = 0; i < set->count; i++) {
-        int status = set->order[i]->init ? set->order[i]->init(resolver, &resolver->step_state[i]) : 0;
+        int status = init_step(resolver, set->order[i], &resolver->step_state[i]);
         if (status < 0) {
             fini_steps(resolver, set, i);
             return status;

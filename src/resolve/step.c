@@ -46,6 +46,11 @@ void step_snapshot_unref(const struct step *step, struct step_snapshot *snapshot
     mem_free(snapshot);
 }
 
+bool step_is_wanted(const struct step *step, const void *snapshot)
+{
+    return step->wanted ? step->wanted(snapshot) : snapshot || !step->prepare;
+}
+
 /* --- sets --- */
 
 static struct step_set *set_new(const struct step *const *order)

@@ -257,24 +257,16 @@ static enum verdict answer_miss(struct query *query, uint64_t now_ms)
     return answer_stale(query);
 }
 
-static int init(struct resolver *resolver, void **state)
+static int init(struct resolver *resolver, void *state)
 {
-    struct refresh *refresh = mem_zalloc(1, sizeof *refresh);
-    if (!refresh)
-        return -ENOMEM;
-    if (failures_init(&refresh->failures) < 0) {
-        mem_free(refresh);
-        return -ENOMEM;
-    }
-    *state = resolver->refresh = refresh;
-    return 0;
+    struct refresh *refresh = resolver->refresh = state;
+    return failures_init(&refresh->failures);
 }
 
 static void fini(void *state)
 {
     struct refresh *refresh = state;
     failures_fini(&refresh->failures);
-    mem_free(refresh);
 }
 
 static enum verdict run(struct query *query, void *state)
@@ -308,4 +300,5 @@ static enum verdict run(struct query *query, void *state)
     }
 }
 
-const struct step step_cache = {.name = "cache", .init = init, .run = run, .fini = fini};
+const struct step step_cache = {
+    .name = "cache", .state_size = sizeof(struct refresh), .init = init, .run = run, .fini = fini};

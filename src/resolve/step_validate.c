@@ -176,18 +176,14 @@ static void files(const struct config *config, void (*tell)(void *context, const
 
 /* --- the worker's state --- */
 
-static int init(struct resolver *resolver, void **state)
+static int init(struct resolver *resolver, void *state)
 {
-    struct validator *validator = mem_zalloc(1, sizeof *validator);
-    if (validator)
-        validator->room = mem_alloc(MESSAGE_MAX);
-    if (!validator || !validator->room) {
-        mem_free(validator);
-        return -ENOMEM;
-    }
+    struct validator *validator = state;
     validator->resolver = resolver;
+    validator->room = mem_alloc(MESSAGE_MAX);
+    if (!validator->room)
+        return -ENOMEM;
     timeouts_init(&validator->pauses, resolver->loop, 0, validate_resume);
-    *state = validator;
     return 0;
 }
 
@@ -220,7 +216,6 @@ static void fini(void *state)
     verified_free(validator->verified);
     anchors_unref(validator->negatives);
     mem_free(validator->room);
-    mem_free(validator);
 }
 
 const struct step step_validate = {
@@ -228,6 +223,7 @@ const struct step step_validate = {
     .prepare = prepare,
     .release = release,
     .files = files,
+    .state_size = sizeof(struct validator),
     .init = init,
     .configure = configure,
     .fini = fini,

@@ -78,26 +78,27 @@ static bool play_wanted(const void *snapshot)
     return *(const int *)snapshot;
 }
 
-static int play_init(struct play *play, struct resolver *of, void **state)
+static int play_init(struct play *play, struct resolver *of, void *state)
 {
     assert_ptr_equal(of->loop, &fake.loop);
+    assert_null(*(struct play **)state);
     if (play->init_fails)
         return play->init_fails;
     play->alive++;
-    *state = play;
+    *(struct play **)state = play;
     return 0;
 }
 
 static void play_configure(void *state, const void *snapshot)
 {
-    struct play *play = state;
+    struct play *play = *(struct play **)state;
     play->snapshot = snapshot;
     play->configured++;
 }
 
 static void play_fini(void *state)
 {
-    struct play *play = state;
+    struct play *play = *(struct play **)state;
     play->alive--;
 }
 
@@ -112,7 +113,7 @@ static enum verdict play_wait(struct play *play, struct query *query)
 
 static enum verdict play_run(struct query *query, void *state)
 {
-    struct play *play = state;
+    struct play *play = *(struct play **)state;
     note((char)('a' + (play - plays)));
     switch (play->run) {
     case ANSWERED:
@@ -145,7 +146,7 @@ static void add_records(struct play *play, struct query *query, struct answer *r
 
 static enum verdict play_answer(struct query *query, struct answer *response, void *state)
 {
-    struct play *play = state;
+    struct play *play = *(struct play **)state;
     assert_true(response->len >= query->request.question_end && response->additional <= response->len);
     if (see_responses)
         note((char)('A' + (play - plays)));
@@ -174,7 +175,7 @@ static enum verdict play_answer(struct query *query, struct answer *response, vo
     {                                                                                                                  \
         play_release(&plays[number], snapshot);                                                                        \
     }                                                                                                                  \
-    static int init_##item(struct resolver *of, void **state)                                                          \
+    static int init_##item(struct resolver *of, void *state)                                                           \
     {                                                                                                                  \
         return play_init(&plays[number], of, state);                                                                   \
     }                                                                                                                  \
@@ -183,6 +184,7 @@ static enum verdict play_answer(struct query *query, struct answer *response, vo
         .prepare = prepare_##item,                                                                                     \
         .release = release_##item,                                                                                     \
         .wanted = play_wanted,                                                                                         \
+        .state_size = sizeof(struct play *),                                                                           \
         .init = init_##item,                                                                                           \
         .configure = play_configure,                                                                                   \
         .run = play_run,                                                                                               \
@@ -274,7 +276,8 @@ static void each_step_gets_its_snapshot_and_gives_it_back(void **state)
     for (unsigned i = 0; i < PLAYS; i++) {
         assert_int_equal(plays[i].alive, 1);
         assert_int_equal(plays[i].configured, 1);
-        assert_ptr_equal(resolver_step_state(&resolver, order[i < C ? i : i + 1]), &plays[i]);
+        struct play *const *play = resolver_step_state(&resolver, order[i < C ? i : i + 1]);
+        assert_ptr_equal(*play, &plays[i]);
     }
     assert_null(resolver_step_state(&resolver, &(struct step){.name = "none"}));
     const int *before = plays[A].snapshot;
