@@ -5,7 +5,6 @@
  * for the reply to one. The list's poll_ms do not fall. */
 #include "lease.h"
 
-#include <stdio.h>
 #include <string.h>
 #include "base/clock.h"
 #include "get.h"
@@ -15,7 +14,8 @@ enum {
     VERSION = 1,
     CONTENT = 2,
     SEALED = SEAL_HEADER + 128 + SEAL_TAG,
-    TEXT = SEAL_TEXT + 10,
+    BEFORE = 9, /* bytes of a lease's text before the entry's */
+    TEXT = BEFORE + SEAL_TEXT + 1,
     WAIT_UNKNOWN_MS = 50, /* while the upstream's response times are not known */
     WAIT_MOST_MS = 400,
     LIFE_LEAST_MS = 200, /* of a lease */
@@ -27,9 +27,10 @@ enum {
 /* In a cluster it is in the slot of its entry: "{" and "}" enclose the part that is hashed. */
 static struct bytes lease_text(char out[TEXT + 1], const uint8_t name[SEAL_NAME])
 {
-    char text[SEAL_TEXT + 1];
-    seal_text(text, name);
-    return (struct bytes){(const uint8_t *)out, (size_t)snprintf(out, TEXT + 1, "dotstub:{%s}", text)};
+    memcpy(out, "dotstub:{", BEFORE);
+    seal_text(out + BEFORE, name);
+    memcpy(out + BEFORE + SEAL_TEXT, "}", 2);
+    return (struct bytes){(const uint8_t *)out, TEXT};
 }
 
 static void seal_lease(uint8_t out[SEALED], const struct store *store, const uint8_t name[SEAL_NAME], bool held,
