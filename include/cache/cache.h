@@ -90,9 +90,9 @@ int cache_put(struct cache *cache, const struct key *key, uint64_t hash, const s
 void cache_remove(struct cache *cache, const struct key *key, uint64_t hash);
 /* Removes all entries. */
 void cache_flush(struct cache *cache);
-/* Removes all answers for a name (in lower case), of any type, with `below` those for all names under it, and each
- * NXDOMAIN of a name above it, which denies it, too. Walks the whole cache in slices: no lock is held for longer than
- * about 70 us. Returns their number. */
+/* Removes all answers that concern a name (in lower case), of any type, with `below` also those that concern a name under
+ * it: see answer_concerns. Walks the whole cache in slices: no lock is held for longer than about 70 us. Returns their
+ * number. */
 uint64_t cache_flush_name(struct cache *cache, const uint8_t *name, size_t name_bytes, bool below);
 
 /* Sums over all shards. */

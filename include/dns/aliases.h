@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The names that the answer section of a response leads to.
  *
- * Does:    gives the targets of CNAME, SVCB and HTTPS records.
+ * Does:    gives the targets of CNAME, SVCB and HTTPS records; tells which names a response concerns.
  * Owns:    nothing.
  * Threads: any.
  * RFC:     1034 section 3.6.2, 9460.
@@ -27,5 +27,10 @@ static inline bool aliases_may_follow(uint16_t type)
  * with a record of another type. */
 bool aliases_find(const struct answer *answer, bool (*test)(void *context, const uint8_t *name, size_t len),
                   void *context);
+
+/* True if the response, to a query for `own`, says something of `name`, or with `below` of a name under it: it is for that
+ * name, its aliases lead there, or it is an NXDOMAIN for a name above, which denies all names below (RFC 8020). The names
+ * are in lower case; of `answer` only `wire` is used. */
+bool answer_concerns(const struct answer *answer, struct bytes own, struct bytes name, bool below);
 
 #endif

@@ -62,9 +62,8 @@ void entry_trim(struct entry *entry, uint32_t units);
 
 /* True if the entry has this key, or this key with DO; the hash was compared before. */
 bool entry_matches(const struct entry *entry, const struct key *key);
-/* True if the entry is for this name (in lower case), with `below` also for one under it, or if it denies the name because
- * one above it does not exist. */
-bool entry_is_for(const struct entry *entry, const uint8_t *name, size_t name_bytes, bool below);
+/* As answer_concerns; the name is in lower case. */
+bool entry_concerns(const struct entry *entry, const uint8_t *name, size_t name_bytes, bool below);
 /* Milliseconds since the entry was stored; 0 if another thread read the clock later than the caller. */
 uint64_t entry_age(const struct entry *entry, uint64_t now_ms);
 /* Changes the order of the copy's RRset, if the entry rotates. */

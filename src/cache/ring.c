@@ -33,7 +33,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "dns/codes.h"
+#include "dns/aliases.h"
 #include "dns/rewrite.h"
 #include "dns/rotate.h"
 
@@ -177,15 +177,14 @@ bool entry_matches(const struct entry *entry, const struct key *key)
            read_u32(name + key->name_len) == ((uint32_t)key->type << 16 | key->class);
 }
 
-bool entry_is_for(const struct entry *entry, const uint8_t *name, size_t name_bytes, bool below)
+bool entry_concerns(const struct entry *entry, const uint8_t *name, size_t name_bytes, bool below)
 {
-    const uint8_t *own = byte_at(entry, MESSAGE_HEADER);
-    size_t bytes = name_len((struct bytes){own, entry->len - MESSAGE_HEADER});
+    struct bytes own = {byte_at(entry, MESSAGE_HEADER), entry->len - (size_t)MESSAGE_HEADER};
+    struct answer answer;
 
-    if (below ? name_is_under(own, bytes, name, name_bytes) : bytes == name_bytes && memcmp(own, name, bytes) == 0)
-        return true;
-    bool denies = read_u16(own + bytes) == TYPE_NONE;
-    return denies && name_is_under(name, name_bytes, own, bytes);
+    own.len = name_len(own);
+    answer.wire = (uint8_t *)byte_at(entry, 0);
+    return answer_concerns(&answer, own, (struct bytes){name, name_bytes}, below);
 }
 
 uint64_t entry_age(const struct entry *entry, uint64_t now_ms)

@@ -282,7 +282,7 @@ static bool flush_ring_slice(struct ring *ring, uint64_t *position, uint64_t *re
     struct entry *entry = NULL;
 
     for (unsigned i = 0; i < SLICE_ENTRIES && (entry = ring_next(ring, position)); i++) {
-        if (!entry->gap && entry_is_for(entry, name, name_bytes, below)) {
+        if (!entry->gap && entry_concerns(entry, name, name_bytes, below)) {
             ring_kill(ring, entry);
             ++*removed;
         }

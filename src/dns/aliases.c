@@ -4,6 +4,7 @@
 #include <ldns/ldns.h>
 #include <string.h>
 
+#include "dns/codes.h"
 #include "walk.h"
 
 enum { POINTER = 0xC0, POINTER_BITS = 0x3FFF };
@@ -62,4 +63,34 @@ bool aliases_find(const struct answer *answer, bool (*test)(void *context, const
         at = (size_t)(data + read_u16(data - 2) - wire);
     }
     return false;
+}
+
+/* --- the names that a response concerns --- */
+
+struct concern {
+    struct bytes name;
+    bool below;
+};
+
+static bool covers(void *context, const uint8_t *name, size_t len)
+{
+    const struct concern *concern = context;
+    struct bytes wanted = concern->name;
+    return concern->below ? name_is_under(name, len, wanted.data, wanted.len)
+                          : len == wanted.len && memcmp(name, wanted.data, len) == 0;
+}
+
+static bool is_denial(const uint8_t *wire)
+{
+    return (read_u16(wire + MESSAGE_FLAGS) & 0xF) == RCODE_NXDOMAIN && read_u16(wire + LDNS_ANCOUNT_OFF) == 0;
+}
+
+bool answer_concerns(const struct answer *answer, struct bytes own, struct bytes name, bool below)
+{
+    struct concern concern = {name, below};
+    if (covers(&concern, own.data, own.len))
+        return true;
+    if (is_denial(answer->wire))
+        return name_is_under(name.data, name.len, own.data, own.len);
+    return aliases_find(answer, covers, &concern);
 }

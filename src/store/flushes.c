@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "dns/aliases.h"
+
 static bool same(const struct store_flush *a, const struct store_flush *b)
 {
     return a->at_ms == b->at_ms && a->below == b->below && a->len == b->len && memcmp(a->name, b->name, a->len) == 0;
@@ -41,21 +43,16 @@ bool flushes_add(struct flushes *flushes, const struct store_flush *flush)
     return true;
 }
 
-static bool covers(const struct store_flush *flush, const struct key *key)
-{
-    if (flush->len == key->name_len && memcmp(flush->name, key->name, flush->len) == 0)
-        return true;
-    return flush->below && name_is_under(key->name, key->name_len, flush->name, flush->len);
-}
-
-bool flushes_exclude(const struct flushes *flushes, const struct key *key, int64_t sealed_ms)
+bool flushes_exclude(const struct flushes *flushes, const struct key *key, const struct answer *answer,
+                     int64_t sealed_ms)
 {
     if (sealed_ms >= flushes->newest_ms)
         return false;
     if (sealed_ms < flushes->all_ms)
         return true;
     for (unsigned i = flushes->count; i-- > 0 && sealed_ms < flushes->flush[i].at_ms + FLUSHES_SKEW_MS;)
-        if (covers(&flushes->flush[i], key))
+        if (answer_concerns(answer, (struct bytes){key->name, key->name_len},
+                            (struct bytes){flushes->flush[i].name, flushes->flush[i].len}, flushes->flush[i].below))
             return true;
     return false;
 }

@@ -27,6 +27,7 @@ bool flushes_add(struct flushes *flushes, const struct store_flush *flush);
 /* Excludes everything that was sealed before. */
 void flushes_add_all(struct flushes *flushes, int64_t before_ms);
 /* True if a value of this key must not be used. */
-bool flushes_exclude(const struct flushes *flushes, const struct key *key, int64_t sealed_ms);
+bool flushes_exclude(const struct flushes *flushes, const struct key *key, const struct answer *answer,
+                     int64_t sealed_ms);
 
 #endif

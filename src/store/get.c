@@ -92,12 +92,12 @@ bool get_unseal(struct store *store, unsigned which, const uint8_t name[SEAL_NAM
 bool get_unpack(struct store *store, const struct key *key, const struct store_opened *opened, struct store_found *out)
 {
     struct store_value value;
-    if (flushes_exclude(&store->flushes, key, opened->sealed_ms)) {
-        store_count(store, COUNTER_store_flushed);
-        return false;
-    }
     if (value_unpack(&value, opened->content, key, opened->age_ms, &store->room) < 0) {
         store_count(store, COUNTER_store_foreign);
+        return false;
+    }
+    if (flushes_exclude(&store->flushes, key, &value.answer, opened->sealed_ms)) {
+        store_count(store, COUNTER_store_flushed);
         return false;
     }
     *out = (struct store_found){

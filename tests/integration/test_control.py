@@ -182,6 +182,17 @@ def test_flush(daemon, server):
     assert len(server.queries_for("a.example")) == 3
 
 
+@pytest.mark.parametrize("path", ["/flush?name=t.example", "/flush?suffix=c1.t.example", "/flush?name=c1.t.example"])
+def test_a_flush_of_the_target_of_an_alias(daemon, server, path):
+    for _ in range(2):
+        daemon.ask("cname2.t.example")  # an alias of c1.t.example, which is one of t.example
+        daemon.ask("cname1.other.example")
+    assert post(daemon, path).json == {"flushed": 1}
+    daemon.ask("cname2.t.example")
+    daemon.ask("cname1.other.example")
+    assert len(server.queries_for("cname2.t.example")) == 2 and len(server.queries_for("cname1.other.example")) == 1
+
+
 @pytest.mark.parametrize("path", ["/flush", "/flush?name=a.example", "/flush?suffix=example"])
 def test_a_response_to_a_query_from_before_a_flush_is_not_cached(daemon, server, path):
     ask_truly(daemon, "first.example")

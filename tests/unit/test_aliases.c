@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "dns/aliases.h"
+#include "dns/codes.h"
 #include "dns/records.h"
 
 static uint8_t wire[MESSAGE_MAX];
@@ -92,9 +93,41 @@ static void test_limit(void **state)
     assert_int_equal(count, ALIASES_MAX);
 }
 
+static bool concerns(const struct answer *answer, const char *own, const char *name, bool below)
+{
+    uint8_t own_wire[NAME_MAX_WIRE], name_wire[NAME_MAX_WIRE];
+    struct bytes own_bytes = {own_wire, (size_t)name_from_text(own_wire, own)};
+    struct bytes name_bytes = {name_wire, (size_t)name_from_text(name_wire, name)};
+    return answer_concerns(answer, own_bytes, name_bytes, below);
+}
+
+static void the_names_that_a_response_concerns(void **state)
+{
+    (void)state;
+    const struct record_text records[] = {{NULL, "CNAME", 60, "CDN.Other."},
+                                          {"cdn.other.", "CNAME", 60, "x.tracker.example."},
+                                          {"x.tracker.example.", "A", 60, "192.0.2.1"}};
+    struct answer answer = answer_with(records, 3);
+    assert_true(concerns(&answer, "www.example", "www.example", false));
+    assert_true(concerns(&answer, "www.example", "example", true));
+    assert_true(concerns(&answer, "www.example", "cdn.other", false));
+    assert_true(concerns(&answer, "www.example", "other", true));
+    assert_true(concerns(&answer, "www.example", "tracker.example", true));
+    assert_false(concerns(&answer, "www.example", "other", false));
+    assert_false(concerns(&answer, "www.example", "a.cdn.other", true));
+    assert_false(concerns(&answer, "www.example", "below.www.example", true));
+    answer = answer_with(NULL, 0);
+    assert_false(concerns(&answer, "www.example", "below.www.example", false)); /* no NXDOMAIN */
+    answer.wire[MESSAGE_FLAGS + 1] |= RCODE_NXDOMAIN;
+    assert_true(concerns(&answer, "www.example", "below.www.example", false));
+    assert_true(concerns(&answer, "www.example", "below.www.example", true));
+    assert_false(concerns(&answer, "www.example", "ftp.example", true));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_cname_chain), cmocka_unit_test(test_services),
-                                       cmocka_unit_test(test_other_answers), cmocka_unit_test(test_limit)};
+                                       cmocka_unit_test(test_other_answers), cmocka_unit_test(test_limit),
+                                       cmocka_unit_test(the_names_that_a_response_concerns)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

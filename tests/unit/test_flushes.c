@@ -33,9 +33,12 @@ static bool add(const char *name, bool below, int64_t at_ms)
 
 static bool excludes(const char *name, int64_t sealed_ms)
 {
+    uint8_t wire[MESSAGE_HEADER + NAME_MAX_WIRE + 4] = {0, 0, 0x81, 0x80, 0, 1};
+    struct answer answer = {.wire = wire};
     struct key key = {.type = 1, .class = 1};
     key.name_len = (uint8_t)name_from_text(key.name, name);
-    return flushes_exclude(&flushes, &key, sealed_ms);
+    memcpy(wire + MESSAGE_HEADER, key.name, key.name_len);
+    return flushes_exclude(&flushes, &key, &answer, sealed_ms);
 }
 
 static void excludes_a_name_and_what_is_below(void **state)
