@@ -159,7 +159,9 @@ static int walk_record(struct dump_reader *dump, const struct dump_record *recor
     answer->rcode = record->rcode;
     answer->authenticated = record->known & RECORD_AD;
     answer->ede = record->ede;
-    ttl_apply(answer, dump->key.type, &dump->job.terms->limits);
+    struct ttl_limits limits = dump->job.terms->limits;
+    limits.min = 0; /* what the entry lives is not raised again */
+    ttl_apply(answer, dump->key.type, &limits);
     if (answer->ttl > record->ttl)
         answer->ttl = record->ttl;
     return 0;

@@ -226,6 +226,19 @@ static void limits_of_now_hold(void **state)
     assert_int_equal(found.original_ttl, 60);
 }
 
+/* The TTL that a client sees is never longer than what is left of the entry. */
+static void a_higher_least_ttl_raises_nothing(void **state)
+{
+    (void)state;
+    put(1, 1, 30);
+    save();
+    terms.limits.min = 300;
+    load(1, 0);
+    assert_int_equal(get(after, 1), CACHE_HIT);
+    assert_in_range(found.answer.ttl, 20, 30);
+    assert_int_equal(sample_ttl(&sample.key, out, 0), found.answer.ttl);
+}
+
 static void answers_of_other_upstreams_are_not_loaded(void **state)
 {
     (void)state;
@@ -464,6 +477,7 @@ int main(void)
         TEST(an_unknown_time_expires_all),
         TEST(a_file_of_a_time_without_a_clock_is_expired),
         TEST(limits_of_now_hold),
+        TEST(a_higher_least_ttl_raises_nothing),
         TEST(answers_of_other_upstreams_are_not_loaded),
         TEST(answers_of_other_trust_anchors_are_not_loaded),
         TEST(a_group_is_known_by_its_definition),
