@@ -126,6 +126,8 @@ void query_view_name(const struct query *query, char *out, size_t cap);
 /* Chooses the group that serves the query's name and hashes the key, before the steps run: no step changes the
  * group. */
 void query_route(struct query *query);
+/* Chooses the view of a waiting query anew: other routes have come into force, and views are numbered in their order. */
+void query_renew_view(struct query *query);
 
 /* True if a route leads to the query's name, so that its data may be of a private network. */
 static inline bool query_has_route(const struct query *query)

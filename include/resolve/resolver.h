@@ -19,6 +19,8 @@ int resolver_init(struct resolver *resolver, struct loop *loop, struct counters 
 void resolver_configure(struct resolver *resolver, const struct config *config, struct step_set *steps);
 /* Answers all waiting queries with SERVFAIL and ends all lookups; later lookups fail at once. */
 void resolver_stop(struct resolver *resolver);
+/* Other routes have come into force: waiting queries get their views anew. */
+void resolver_routes_changed(struct resolver *resolver);
 /* Drops the waiting queries whose origin has this owner. */
 void resolver_drop_queries(struct resolver *resolver, const void *owner);
 void resolver_fini(struct resolver *resolver);

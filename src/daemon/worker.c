@@ -214,6 +214,7 @@ static void routes_item(struct mailbox_item *item, void *reader)
     struct worker_routes *routes = container_of(item, struct worker_routes, request);
     struct worker *worker = reader;
     groups_apply(&worker->groups, &routes->change);
+    resolver_routes_changed(&worker->resolver);
     mailbox_post(worker->reply_to, &routes->reply);
 }
 

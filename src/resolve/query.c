@@ -612,13 +612,22 @@ void query_route(struct query *query)
     choose_route(query, query->resolver->groups);
 }
 
-static __attribute__((noinline)) void choose_view(struct query *query)
+static uint8_t find_view(const struct query *query)
 {
-    const struct resolver *resolver = query->resolver;
     const struct origin *origin = &query->origin;
     unsigned interface = origin->tcp || origin->local.sa.sa_family != AF_UNSPEC ? origin->interface : 0;
-    query->view = groups_view_of(resolver->groups, &origin->client, interface);
-    counter_add(resolver->counters, COUNTER_queries_in_views, query->view > 0);
+    return groups_view_of(query->resolver->groups, &origin->client, interface);
+}
+
+static __attribute__((noinline)) void choose_view(struct query *query)
+{
+    query->view = find_view(query);
+    counter_add(query->resolver->counters, COUNTER_queries_in_views, query->view > 0);
+}
+
+void query_renew_view(struct query *query)
+{
+    query->view = query->resolver->groups->views ? find_view(query) : 0;
 }
 
 void query_view_name(const struct query *query, char *out, size_t cap)

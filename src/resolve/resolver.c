@@ -188,6 +188,14 @@ void resolver_stop(struct resolver *resolver)
                           error_text(ERROR_STOPPING));
 }
 
+void resolver_routes_changed(struct resolver *resolver)
+{
+    const struct table *queries = &resolver->queries_by_client;
+    for (size_t i = 0; i <= queries->mask; i++)
+        for (struct table_link *link = queries->buckets[i]; link; link = link->next)
+            query_renew_view(container_of(link, struct query, by_client));
+}
+
 void resolver_drop_queries(struct resolver *resolver, const void *owner)
 {
     const struct table *queries = &resolver->queries_by_client;

@@ -5,6 +5,7 @@ import json
 import dns.rcode
 import pytest
 
+import wire
 from clients import TcpClient, UdpClient
 from processes import eventually
 from test_control import control
@@ -103,6 +104,20 @@ def test_a_reload_changes_views(make_reloadable, servers):  # noqa: F811
 
 
 # Interfaces.
+
+def test_a_query_that_waits_while_views_are_renumbered_stays_in_its_own(make_reloadable, servers):  # noqa: F811
+    more = {"log": {"queries": True}, "workers": 1}
+    daemon = make_reloadable(*upstreams(servers)[:2], views=VIEWS[:1], **more)
+    servers[1].silence = True
+    with UdpClient("127.0.0.1", daemon.port, source=(KIDS, 0)) as client:
+        client.send(wire.query("a.example"))
+        servers[1].wait_for_queries("a.example")
+        daemon.reload(views=[{"name": "first", "clients": [f"{GUEST}/32"], "upstreams": ["up0"]}, *VIEWS[:1]], **more)
+        servers[1].silence = False
+        servers[1].kill()
+        assert wire.parse(client.receive()).rcode() == 0
+    daemon.wait_line("client=127.0.2.1 .*name=a.example.* view=kids ")
+
 
 @pytest.fixture
 def networks(make_namespace):
