@@ -317,6 +317,7 @@ struct checking {
     const struct sandbox *sandbox;
     FILE *errors;
     int status;
+    bool at_run_time; /* the ports of a restart are those of the configuration */
 };
 
 static void check_directory(struct checking *checking, const char *key, const char *path, const char *directory,
@@ -344,7 +345,7 @@ static void check_file(void *context, const char *key, const char *path, enum co
 
 int sandbox_check_file(const struct sandbox *sandbox, const char *file, FILE *errors)
 {
-    struct checking checking = {sandbox, errors, 0};
+    struct checking checking = {sandbox, errors, 0, false};
     if (sandbox->report.files && access(file ? file : DEFAULT_FILE, F_OK) == 0)
         check_file(&checking, "the configuration file", file ? file : DEFAULT_FILE, FILE_READ);
     return checking.status;
@@ -354,8 +355,9 @@ static void check_port(struct checking *checking, const char *what, const char *
 {
     if (allows_port(checking->sandbox, port))
         return;
-    fprintf(checking->errors, "%s%s%s: port %u is not among those that the sandbox allows: restart needed\n", what,
-            name[0] ? " " : "", name, port);
+    fprintf(checking->errors, "%s%s%s: port %u is not among those that the sandbox allows: %s\n", what,
+            name[0] ? " " : "", name, port,
+            checking->at_run_time ? "write the route into `forward` in dotstub.yaml, and restart" : "restart needed");
     checking->status = ERROR_CONFIG;
 }
 
@@ -413,7 +415,7 @@ static void check_upstream(struct checking *checking, const struct config_upstre
 
 int sandbox_check(const struct sandbox *sandbox, const struct config *config, FILE *errors)
 {
-    struct checking checking = {sandbox, errors, 0};
+    struct checking checking = {sandbox, errors, 0, false};
     if (sandbox->report.files)
         config_each_file(config, check_file, &checking);
     for (size_t i = 0; sandbox->report.tcp_ports && i < config->upstream_count; i++)
@@ -428,7 +430,7 @@ int sandbox_check(const struct sandbox *sandbox, const struct config *config, FI
 
 int sandbox_check_route(const struct sandbox *sandbox, const struct config_route *route, FILE *errors)
 {
-    struct checking checking = {sandbox, errors, 0};
+    struct checking checking = {sandbox, errors, 0, true};
     if (sandbox->report.tcp_ports)
         check_routes(&checking, route, 1);
     return checking.status;

@@ -242,7 +242,7 @@ def test_a_port_outside_the_sandbox_needs_a_restart(make_daemon, server):
     for port in 53, 443, 853, server.port:
         ctl(daemon, "forward", "add", "a.example", f"10.0.0.53@{port}", "--plain")
     sentence = ctl(daemon, "forward", "add", "b.example", "10.0.0.53@5353", "--plain", status=CONFIGURATION)
-    assert "port 5353 is not among those that the sandbox allows: restart needed" in sentence
+    assert "port 5353 is not among those that the sandbox allows: write the route into `forward` in dotstub.yaml" in sentence
     assert set(routes(daemon)) == {"a.example"}
 
 
