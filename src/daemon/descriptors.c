@@ -55,8 +55,15 @@ unsigned descriptors_for_clients(const struct config *config, size_t listeners)
         count_datagrams(config); /* each listening socket is open twice, the copy for the next process */
     unsigned long reserve = OWN + control_descriptors(config) + config->workers * of_worker;
     unsigned long left = limit > reserve ? (limit - reserve) / config->workers : 0;
-    if (left < LEAST_CLIENTS)
-        left = LEAST_CLIENTS;
+    if (left < LEAST_CLIENTS) {
+        log_warning(
+            "daemon",
+            "the limit of open files is %lu, and %u worker%s may need %lu: sessions, TCP clients and the control "
+            "socket may fail; raise it (ulimit -n, LimitNOFILE=)%s",
+            limit, config->workers, config->workers == 1 ? "" : "s", reserve + LEAST_CLIENTS * config->workers,
+            config->workers == 1 ? "" : ", or lower `workers`");
+        return config->limits.tcp_clients < LEAST_CLIENTS ? config->limits.tcp_clients : LEAST_CLIENTS;
+    }
     if (left >= config->limits.tcp_clients)
         return config->limits.tcp_clients;
     log_warning(

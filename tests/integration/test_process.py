@@ -432,6 +432,14 @@ def test_it_starts_fast_and_small(make_daemon, server):
         assert daemon.resident_kb() < small + 1024, "the system's CA certificates are in memory parsed"
 
 
+@pytest.mark.parametrize("workers, limit, said", [(1, 64, "and 1 worker may need"), (16, 400, "and 16 workers may need")])
+def test_a_limit_of_open_files_that_is_too_low_is_said(make_daemon, server, workers, limit, said):
+    daemon = make_daemon(server, workers=workers,
+                         options={"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))})
+    line, = daemon.matching(f"the limit of open files is {limit}, ")
+    assert said in line and "raise it (ulimit -n, LimitNOFILE=)" in line and ("lower `workers`" in line) == (workers > 1)
+
+
 def test_few_descriptors(make_daemon, server):
     """64 descriptors and 150 clients: it starts, answers, and recovers."""
     daemon = make_daemon(server, options={"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))})
