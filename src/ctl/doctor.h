@@ -16,7 +16,7 @@
 struct doctor {
     const struct options *options;
     const char *socket; /* the control socket's path; NULL: off */
-    bool silent;        /* the daemon did not reply on it */
+    int silent;         /* the error because of which it is not asked any more; 0: it replies */
     /* The daemon's configuration in force, else that of the files and the environment, else the defaults. */
     struct config *config;
     struct addr server; /* the address of dotstub that programs would use */

@@ -17,9 +17,8 @@ static json_t *ask_control(struct doctor *doctor, const char *target)
     struct client_reply reply;
     if (!doctor->socket || doctor->silent)
         return NULL;
-    int status = client_ask(&reply, doctor->socket, "GET", target);
-    doctor->silent = status < 0;
-    if (status < 0)
+    doctor->silent = client_ask(&reply, doctor->socket, "GET", target);
+    if (doctor->silent)
         return NULL;
     json_t *root = reply.status == 200 ? json_loads(reply.body, 0, NULL) : NULL;
     free(reply.body);

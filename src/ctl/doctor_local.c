@@ -152,8 +152,13 @@ void doctor_check_control(struct doctor *doctor)
         return;
     }
     if (!json_is_object(doctor->status) || !json_is_object(doctor->stats)) {
-        doctor_say(doctor, "control", "run as root; is dotstub running?", "%s: no reply from the daemon",
-                   doctor->socket);
+        doctor_say(doctor, "control",
+                   doctor->silent == -EAGAIN ? "look at the daemon's log, and restart it"
+                                             : "run as root; is dotstub running?",
+                   "%s: no reply from the daemon: %s", doctor->socket,
+                   error_text(!doctor->silent             ? -EPROTO
+                              : doctor->silent == -EAGAIN ? -ETIMEDOUT
+                                                          : doctor->silent));
         return;
     }
     json_array_foreach(sentences, i, sentence)

@@ -78,6 +78,7 @@ def test_the_daemon_is_stopped(patient, dot):
     dot[2].stop()
     problems = patient.problems()
     assert {"daemon", "tcp", "health", "control", "resolv"} == set(problems) and "systemctl start dotstub" in problems["daemon"]
+    assert "no reply from the daemon: Connection refused" in problems["control"]
     assert "programs use 127.0.0.1, where dotstub does not answer" in problems["resolv"]
 
 
