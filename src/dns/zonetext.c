@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <ldns/ldns.h>
 
 #include "base/mem.h"
@@ -79,16 +80,42 @@ static bool has_other_letters(const char *text)
     return false;
 }
 
-/* ldns takes only the lower 32 bits of a TTL. It is behind the owner, which may be left out. */
-static bool has_large_ttl(const char *text)
+/* The word behind the owner, which may be left out: a TTL, a class or a type. */
+static const char *behind_owner(const char *text)
 {
-    char word[32];
-    uint64_t seconds;
     if (*text != ' ' && *text != '\t')
         text += strcspn(text, " \t");
-    text += strspn(text, " \t");
+    return text + strspn(text, " \t");
+}
+
+static bool read_ttl(const char *text, uint64_t *seconds)
+{
+    char word[32];
     snprintf(word, sizeof word, "%.*s", (int)strcspn(text, " \t"), text);
-    return ttl_from_text(word, &seconds) && seconds > TTL_MAX;
+    return ttl_from_text(word, seconds);
+}
+
+/* ldns takes only the lower 32 bits of a TTL. */
+static bool has_large_ttl(const char *text)
+{
+    uint64_t seconds;
+    return read_ttl(behind_owner(text), &seconds) && seconds > TTL_MAX;
+}
+
+/* The class may be before the TTL (RFC 1035 section 5.1), where ldns takes the TTL for the type. Exchanges them. */
+static void put_ttl_first(char *text)
+{
+    char *class = text + (behind_owner(text) - text), ttl[32];
+    size_t class_len = strcspn(class, " \t"), gap = strspn(class + class_len, " \t");
+    size_t ttl_len = strcspn(class + class_len + gap, " \t");
+    uint64_t seconds;
+    if (class_len != 2 || strncasecmp(class, "IN", 2) != 0 || ttl_len >= sizeof ttl ||
+        !read_ttl(class + class_len + gap, &seconds))
+        return;
+    memcpy(ttl, class + class_len + gap, ttl_len);
+    memset(class, ' ', class_len + gap + ttl_len);
+    memcpy(class, ttl, ttl_len);
+    memcpy(class + ttl_len + 1, "IN", 2);
 }
 
 static int convert(struct zone_text *zone, const ldns_rr *rr, struct zone_record *record, char why[ZONE_TEXT_WHY])
@@ -141,9 +168,15 @@ int zone_text_read(struct zone_text *zone, const char *text,
         return refuse(why,
                       "letters beyond ASCII; write such a name in its ASCII form, which begins with xn--, and other "
                       "texts in quotes");
-    if (has_large_ttl(text))
+    char *own = mem_strdup(text);
+    if (!own)
+        return -ENOMEM;
+    put_ttl_first(own);
+    if (has_large_ttl(own)) {
+        mem_free(own);
         return refuse(why, "its TTL is above 2147483647 seconds");
-    FILE *file = len > 0 ? fmemopen((void *)text, len, "r") : NULL; /* opened for reading only */
+    }
+    FILE *file = len > 0 ? fmemopen(own, len, "r") : NULL;
     int status = file ? 0 : len > 0 ? -ENOMEM : 0;
     while (file && status == 0 && !feof(file)) {
         ldns_rr *rr = NULL;
@@ -157,5 +190,6 @@ int zone_text_read(struct zone_text *zone, const char *text,
     }
     if (file)
         fclose(file);
+    mem_free(own);
     return status;
 }

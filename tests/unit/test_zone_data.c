@@ -72,6 +72,8 @@ static const char *const texts[] = {"www.LAB.example. 300 IN A 192.0.2.80",
                                     "x.other A 192.0.2.5",
                                     "svc HTTPS 1 . alpn=h2",
                                     "odd TYPE65280 \\# 3 010203",
+                                    "classfirst IN 78 A 192.0.2.78",
+                                    "\tin  1h\tAAAA 2001:db8::78",
                                     "tohost CNAME host",
                                     "tonone CNAME none",
                                     NULL};
@@ -122,6 +124,8 @@ static void records_are_answered(void **state)
     expect(asker, "www.lab.example", TYPE_A, "www.lab.example. 300 IN A 192.0.2.80\n");
     expect(asker, "WWW.lab.EXAMPLE", TYPE_A, "WWW.lab.EXAMPLE. 300 IN A 192.0.2.80\n");
     expect(asker, "mail.lab.example", 15, "mail.lab.example. 77 IN MX 10 mx.lab.example.\n");
+    expect(asker, "classfirst.lab.example", TYPE_A, "classfirst.lab.example. 78 IN A 192.0.2.78\n");
+    expect(asker, "classfirst.lab.example", TYPE_AAAA, "classfirst.lab.example. 3600 IN AAAA 2001:db8::78\n");
     expect(asker, "mx.lab.example", TYPE_ANY,
            "mx.lab.example. 77 IN A 192.0.2.25\nmx.lab.example. 77 IN AAAA 2001:db8::25\n");
     expect(asker, "odd.lab.example", 65280, "odd.lab.example. 77 IN TYPE65280 \\# 3 010203\n");
@@ -130,7 +134,7 @@ static void records_are_answered(void **state)
     assert_int_equal(ldns_pkt_ancount(asker->packet), 1);
     expect_no_data(asker, "www.lab.example", TYPE_AAAA, LAB_SOA);
     expect_no_data(asker, "www.lab.example", TYPE_NS, LAB_SOA);
-    assert_int_equal(counter_read(&asker->counters, COUNTER_records_answered), 8);
+    assert_int_equal(counter_read(&asker->counters, COUNTER_records_answered), 10);
     expect_pass(asker, "www.other.example", TYPE_A);
     expect_pass(asker, "example", TYPE_A);
     expect_pass(asker, "", TYPE_NS);
@@ -354,7 +358,7 @@ static void mistakes_are_told_with_their_place(void **state)
     static const char *const others[] = {"gr\xC3\xBCn.lab.example. A 192.0.2.1",
                                          "a.lab.example. CNAME gr\xC3\xBCn.example.",
                                          "a.lab.example. 99999999999 A 192.0.2.1",
-                                         "b.lab.example. 8640086400 IN A 192.0.2.1",
+                                         "b.lab.example. IN 8640086400 A 192.0.2.1",
                                          "  4000w A 192.0.2.1",
                                          "$TTL 99999999999",
                                          NULL};
