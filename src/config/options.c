@@ -161,7 +161,7 @@ const struct option options[] = {
      .max = 10000,
      .unset = "",
      .help = "Records that are answered here, in zone-file syntax, as in - www.lab.example. 300 IN A 192.0.2.80; "
-             "$TTL and $ORIGIN hold for those behind them. With zones, each must be in one of them."},
+             "$TTL and $ORIGIN hold for those behind them, also in drop-ins. With zones, each must be in one of them."},
     {.key = "zones",
      .type = OPTION_ITEMS,
      .items = &zone_items,
