@@ -84,12 +84,12 @@ static void tell_waiting(const struct block_source *source, const struct block_l
              source->name, amount(names, list->names.count), source->content->list.names.count, QUIET_S);
 }
 
-/* A large list that has lost more than half of its names is perhaps still being written. */
+/* A large list with fewer names than before is perhaps still being written. */
 static bool is_being_written(const struct block_source *source, const struct block_list *list)
 {
     struct stat file;
     if (!source->content || source->content->list.names.count < MANY_NAMES ||
-        list->names.count >= source->content->list.names.count / 2)
+        list->names.count >= source->content->list.names.count)
         return false;
     int64_t age_s = stat(source->path, &file) == 0 && S_ISREG(file.st_mode) ? time(NULL) - file.st_mtime : -1;
     return age_s >= 0 && age_s < QUIET_S;
