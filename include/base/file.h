@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include "base/bytes.h"
 #include "base/check.h"
 
 struct file_draft {
@@ -40,6 +41,8 @@ int file_replace(const char *path, const void *data, size_t len, mode_t mode, bo
 /* Opens a file that this program has written for reading. Returns a descriptor; ERROR_NOT_PRIVATE (not a regular
  * file of our user with mode 0600 or less); or a negative errno, -ELOOP for a symbolic link. Never blocks. */
 int file_open_private(const char *path) MUST_CHECK;
+/* Appends such a file to `out`. 0; ERROR_MALFORMED: it has more than `most` bytes; or as file_open_private. */
+int file_read_private(struct buffer *out, const char *path, size_t most) MUST_CHECK;
 
 /* Mixes the present state of a file into `before`: the result differs after the file was written to, replaced, made or
  * removed, for a directory also when that happened to a file in it. Symbolic links are followed. */

@@ -96,6 +96,10 @@ struct ede_list {
 void ede_add(struct ede_list *list, uint16_t code, const char *text, size_t len);
 /* Inserts an extended error of our own, without text, at the front; the last of EDE_MAX is dropped. */
 void ede_add_first(struct ede_list *list, uint16_t code);
+/* For files and stores: the number of errors, and of each the code (2), the length of the text and the text. */
+void ede_write(struct writer *writer, const struct ede_list *list);
+/* 0 or ERROR_MALFORMED; the items in the list are valid whatever was read. */
+int ede_read(struct cursor *cursor, struct ede_list *out) MUST_CHECK;
 
 /* The most records in a message: 65,523 bytes at 11 each. */
 #define MESSAGE_MAX_RECORDS 5957

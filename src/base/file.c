@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/errors.h"
+#include "base/io.h"
 #include "base/hash.h"
 #include "base/io.h"
 
@@ -76,6 +77,19 @@ int file_open_private(const char *path)
         return fd;
     close(fd);
     return ERROR_NOT_PRIVATE;
+}
+
+int file_read_private(struct buffer *out, const char *path, size_t most)
+{
+    int fd = file_open_private(path);
+    if (fd < 0)
+        return fd;
+    uint8_t *room = buffer_reserve(out, most + 1);
+    ssize_t len = room ? read_to_end(fd, room, most + 1) : -ENOMEM;
+    if (len > 0)
+        buffer_commit(out, (size_t)len);
+    close(fd);
+    return len < 0 ? (int)len : (size_t)len > most ? ERROR_MALFORMED : 0;
 }
 
 /* --- changes --- */

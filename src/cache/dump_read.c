@@ -119,18 +119,8 @@ static int read_record(struct cursor *cursor, struct dump_record *out)
     out->ttl = cursor_u32(cursor);
     out->age_s = cursor_u32(cursor);
     out->rcode = cursor_u16(cursor);
-    unsigned count = cursor_u8(cursor);
-    out->ede.count = 0;
-    if (count > EDE_MAX)
+    if (ede_read(cursor, &out->ede) < 0)
         return ERROR_MALFORMED;
-    for (unsigned i = 0; i < count; i++) {
-        uint16_t code = cursor_u16(cursor);
-        uint8_t len = cursor_u8(cursor);
-        const uint8_t *text = cursor_take(cursor, len);
-        if (!text)
-            return ERROR_MALFORMED;
-        ede_add(&out->ede, code, (const char *)text, len);
-    }
     out->wire = cursor_take(cursor, out->len);
     return out->wire && out->len >= MESSAGE_HEADER ? 0 : ERROR_MALFORMED;
 }

@@ -74,12 +74,7 @@ static void write_record(struct dump_writer *dump, const struct entry *entry, si
     writer_u32(block, entry->ttl);
     writer_u32(block, age_s < UINT32_MAX ? (uint32_t)age_s : UINT32_MAX);
     writer_u16(block, answer.rcode);
-    writer_u8(block, (uint8_t)answer.ede.count);
-    for (unsigned i = 0; i < answer.ede.count; i++) {
-        writer_u16(block, answer.ede.item[i].code);
-        writer_u8(block, answer.ede.item[i].len);
-        writer_bytes(block, answer.ede.item[i].text, answer.ede.item[i].len);
-    }
+    ede_write(block, &answer.ede);
     writer_bytes(block, answer.wire, answer.len);
 }
 

@@ -11,9 +11,7 @@
 #include "base/errors.h"
 #include "base/file.h"
 #include "base/hash.h"
-#include "base/io.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "wholefile.h"
 
 #define TITLE     "dotstub hosts 1\n"
@@ -38,30 +36,25 @@ static void read_line(char *line, struct host_state *states, size_t count)
     }
 }
 
-static int read_file(const char *path, char *all, struct host_state *states, size_t count)
+static int take_lines(const struct buffer *all, struct host_state *states, size_t count)
 {
-    int fd = file_open_private(path);
-    if (fd < 0)
-        return fd;
-    ssize_t len = read_to_end(fd, all, FILE_MAX + 1);
-    close(fd);
-    if (len < 0)
-        return (int)len;
-    if (len > FILE_MAX || !wholefile_check(all, (size_t)len, TITLE))
+    char *text = (char *)all->data, *rest = NULL;
+    if (!wholefile_check(text, all->len, TITLE))
         return ERROR_MALFORMED;
-    char *rest = NULL;
-    for (char *line = strtok_r(all + TITLE_LEN, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+    for (char *line = strtok_r(text + TITLE_LEN, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
         read_line(line, states, count);
     return 0;
 }
 
 void hostfile_read(const char *path, struct host_state *states, size_t count)
 {
-    char *all = mem_alloc(FILE_MAX + 1);
-    int status = all ? read_file(path, all, states, count) : -ENOMEM;
+    struct buffer all = {NULL, 0, 0, 0};
+    int status = file_read_private(&all, path, FILE_MAX);
+    if (status == 0)
+        status = take_lines(&all, states, count);
     if (status < 0 && status != -ENOENT)
         log_warning("upstream", "ignoring %s: %s", path, error_text(status));
-    mem_free(all);
+    buffer_free(&all);
 }
 
 /* --- writing --- */

@@ -11,7 +11,6 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/file.h"
-#include "base/io.h"
 #include "base/log.h"
 #include "cache/cache.h"
 #include "resolve/negatives.h"
@@ -82,9 +81,9 @@ static bool take_line(const char *line)
     return negatives_set(name, (size_t)len, clock_ms() + left_s * 1000) != -ENOSPC;
 }
 
-static bool take_lines(char *text)
+static bool take_lines(char *text, size_t len)
 {
-    char *next = NULL, *line = strtok_r(text, "\n", &next);
+    char *next = NULL, *line = strlen(text) == len ? strtok_r(text, "\n", &next) : NULL;
     if (!line || strcmp(line, TITLE) != 0)
         return false;
     while ((line = strtok_r(NULL, "\n", &next)))
@@ -95,20 +94,16 @@ static bool take_lines(char *text)
 
 void negativefile_read(const struct config *config)
 {
-    static char text[FILE_MAX + 1];
     char path[PATH_MAX];
+    struct buffer all = {NULL, 0, 0, 0};
     if (!saved_state_path(path, config, "negative-anchors"))
         return;
-    int fd = file_open_private(path);
-    ssize_t len = fd < 0 ? fd : read_to_end(fd, (uint8_t *)text, FILE_MAX);
-    if (fd >= 0)
-        close(fd);
-    if (len < 0) {
-        if (len != -ENOENT)
-            log_warning("daemon", "ignoring %s: cannot be read: %s", path, error_text((int)len));
-        return;
-    }
-    text[len] = '\0';
-    if (len == FILE_MAX || memchr(text, '\0', (size_t)len) || !take_lines(text))
+    int status = file_read_private(&all, path, FILE_MAX);
+    if (status == 0)
+        status = buffer_append(&all, "", 1);
+    if (status == ERROR_MALFORMED || (status == 0 && !take_lines((char *)all.data, all.len - 1)))
         log_warning("daemon", "ignoring the rest of %s: damaged", path);
+    else if (status < 0 && status != -ENOENT)
+        log_warning("daemon", "ignoring %s: cannot be read: %s", path, error_text(status));
+    buffer_free(&all);
 }

@@ -13,9 +13,7 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/file.h"
-#include "base/io.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "saved_state.h"
 
 #define TITLE     "dotstub routes 1\n"
@@ -215,26 +213,13 @@ int routes_unpack(struct bytes packed, const struct config *config,
     return status == ERROR_CONFIG ? 0 : status;
 }
 
-static int read_file(const char *path, struct buffer *out)
-{
-    int fd = file_open_private(path);
-    if (fd < 0)
-        return fd;
-    uint8_t *room = buffer_reserve(out, FILE_MAX + 1);
-    ssize_t len = room ? read_to_end(fd, room, FILE_MAX + 1) : -ENOMEM;
-    if (len > 0)
-        buffer_commit(out, (size_t)len);
-    close(fd);
-    return len < 0 ? (int)len : len > FILE_MAX ? ERROR_MALFORMED : 0;
-}
-
 void routefile_read(const struct config *config, void (*take)(void *context, struct added_route *added), void *context)
 {
     char path[PATH_MAX];
     struct buffer all = {NULL, 0, 0, 0};
     if (!saved_state_path(path, config, "routes"))
         return;
-    int status = read_file(path, &all);
+    int status = file_read_private(&all, path, FILE_MAX);
     if (status == 0)
         status = routes_unpack(buffer_bytes(&all), config, take, context);
     if (status == ERROR_MALFORMED)

@@ -9,9 +9,7 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/file.h"
-#include "base/io.h"
 #include "base/log.h"
-#include "base/mem.h"
 
 #define TITLE     "dotstub tickets 1\n"
 #define TITLE_LEN (sizeof(TITLE) - 1)
@@ -87,20 +85,6 @@ void ticketfile_write(const char *path, struct worker **workers, unsigned count)
 
 /* --- reading --- */
 
-/* Reads the file. 0; ERROR_MALFORMED: too large; ERROR_NOT_PRIVATE; or a negative errno. */
-static int read_file(const char *path, struct buffer *out)
-{
-    int fd = file_open_private(path);
-    if (fd < 0)
-        return fd;
-    uint8_t *room = buffer_reserve(out, FILE_MAX + 1);
-    ssize_t len = room ? read_to_end(fd, room, FILE_MAX + 1) : -ENOMEM;
-    if (len > 0)
-        buffer_commit(out, (size_t)len);
-    close(fd);
-    return len < 0 ? (int)len : len > FILE_MAX ? ERROR_MALFORMED : 0;
-}
-
 /* Finds the tickets in the file, if its digest is correct. */
 static int check(struct bytes all, struct bytes *out)
 {
@@ -158,7 +142,7 @@ int tickets_unpack(struct bytes packed, struct worker **workers, unsigned count)
 void ticketfile_read(const char *path, struct worker **workers, unsigned count)
 {
     struct buffer all = {NULL, 0, 0, 0};
-    int status = read_file(path, &all);
+    int status = file_read_private(&all, path, FILE_MAX);
     if (status == 0)
         status = tickets_unpack(buffer_bytes(&all), workers, count);
     if (status == ERROR_MALFORMED)

@@ -13,9 +13,7 @@
 #include "base/errors.h"
 #include "base/file.h"
 #include "base/hash.h"
-#include "base/io.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "net/verifytime.h"
 #include "resolve/tracked.h"
 #include "saved_state.h"
@@ -133,29 +131,18 @@ static int take_lines(char *text, unsigned *ignored)
     return status;
 }
 
-static int read_file(const char *path, char *all, unsigned *ignored)
-{
-    int fd = file_open_private(path);
-    if (fd < 0)
-        return fd;
-    ssize_t len = read_to_end(fd, all, FILE_MAX + 1);
-    close(fd);
-    if (len < 0)
-        return (int)len;
-    if (len > FILE_MAX || !wholefile_check(all, (size_t)len, TITLE))
-        return ERROR_MALFORMED;
-    return take_lines(all + TITLE_LEN, ignored);
-}
-
 void trackerfile_read(const struct config *config)
 {
     char path[PATH_MAX];
     unsigned ignored = 0;
     if (!saved_state_path(path, config, NAME))
         return;
-    char *all = mem_alloc(FILE_MAX + 1);
-    int status = all ? read_file(path, all, &ignored) : -ENOMEM;
-    mem_free(all);
+    struct buffer all = {NULL, 0, 0, 0};
+    int status = file_read_private(&all, path, FILE_MAX);
+    if (status == 0)
+        status = wholefile_check((char *)all.data, all.len, TITLE) ? take_lines((char *)all.data + TITLE_LEN, &ignored)
+                                                                   : ERROR_MALFORMED;
+    buffer_free(&all);
     if (status < 0 && status != -ENOENT)
         log_warning("resolve", "ignoring %s, so the built-in trust anchors apply: %s", path,
                     status == ERROR_MALFORMED ? "damaged, or of another version" : error_text(status));

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "base/errors.h"
 #include "dns/message.h"
 
 /* Length of the UTF-8 character at the start of `text` (RFC 3629 section 4); 0 if there is none. */
@@ -78,4 +79,31 @@ bool answer_is_verdict(const struct answer *answer)
             return true;
     }
     return false;
+}
+
+void ede_write(struct writer *writer, const struct ede_list *list)
+{
+    writer_u8(writer, (uint8_t)list->count);
+    for (unsigned i = 0; i < list->count; i++) {
+        writer_u16(writer, list->item[i].code);
+        writer_u8(writer, list->item[i].len);
+        writer_bytes(writer, list->item[i].text, list->item[i].len);
+    }
+}
+
+int ede_read(struct cursor *cursor, struct ede_list *out)
+{
+    unsigned count = cursor_u8(cursor);
+    out->count = 0;
+    if (count > EDE_MAX)
+        return ERROR_MALFORMED;
+    for (unsigned i = 0; i < count; i++) {
+        uint16_t code = cursor_u16(cursor);
+        uint8_t len = cursor_u8(cursor);
+        const uint8_t *text = cursor_take(cursor, len);
+        if (!text)
+            return ERROR_MALFORMED;
+        ede_add(out, code, (const char *)text, len);
+    }
+    return 0;
 }

@@ -21,32 +21,10 @@ size_t value_pack(uint8_t out[VALUE_MAX], const struct answer *answer, uint8_t k
     writer_u8(&writer, key_flags);
     writer_u16(&writer, answer->rcode);
     writer_u32(&writer, answer->ttl);
-    writer_u8(&writer, (uint8_t)answer->ede.count);
-    for (unsigned i = 0; i < answer->ede.count; i++) {
-        writer_u16(&writer, answer->ede.item[i].code);
-        writer_u8(&writer, answer->ede.item[i].len);
-        writer_bytes(&writer, answer->ede.item[i].text, answer->ede.item[i].len);
-    }
+    ede_write(&writer, &answer->ede);
     writer_u16(&writer, (uint16_t)answer->len);
     writer_bytes(&writer, answer->wire, answer->len);
     return writer.failed ? 0 : writer_len(&writer);
-}
-
-static int read_errors(struct cursor *cursor, struct ede_list *out)
-{
-    unsigned count = cursor_u8(cursor);
-    out->count = 0;
-    if (count > EDE_MAX)
-        return ERROR_MALFORMED;
-    for (unsigned i = 0; i < count; i++) {
-        uint16_t code = cursor_u16(cursor);
-        uint8_t len = cursor_u8(cursor);
-        const uint8_t *text = cursor_take(cursor, len);
-        if (!text)
-            return ERROR_MALFORMED;
-        ede_add(out, code, (const char *)text, len);
-    }
-    return 0;
 }
 
 /* Copies the message and walks it like a server's. */
@@ -70,7 +48,7 @@ static int read_head(struct cursor *cursor, uint8_t *key_flags, struct ede_list 
     (void)cursor_take(cursor, 2);
     *key_flags = cursor_u8(cursor);
     (void)cursor_take(cursor, 6);
-    return read_errors(cursor, ede);
+    return ede_read(cursor, ede);
 }
 
 int value_key(struct bytes content, struct key *out)
@@ -105,7 +83,7 @@ int value_unpack(struct store_value *out, struct bytes content, const struct key
     (void)cursor_u8(&cursor);
     uint16_t rcode = cursor_u16(&cursor);
     uint32_t ttl = cursor_u32(&cursor);
-    if (read_errors(&cursor, &ede) < 0)
+    if (ede_read(&cursor, &ede) < 0)
         return ERROR_MALFORMED;
     size_t len = cursor_u16(&cursor);
     const uint8_t *wire = cursor_take(&cursor, len);
