@@ -76,6 +76,8 @@ static inline uint32_t groups_route(const struct groups *groups, uint8_t view, c
 }
 /* True if a route leads to names at or below `zone`, a suffix of the key's name; routes above it do not count. */
 bool groups_has_route_within(const struct groups *groups, uint8_t view, const struct key *key, const uint8_t *zone);
+/* True if a route of any view leads to the key's name. */
+bool groups_is_routed(const struct groups *groups, const struct key *key);
 /* True if the key's name is the zone of a route that is private. */
 bool groups_is_private_zone(const struct groups *groups, uint8_t view, const struct key *key);
 /* True if the key's group serves its name by a route that is private or plain, so that no anchor above the route's zone

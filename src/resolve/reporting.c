@@ -3,7 +3,8 @@
  *
  * Invariants: the agent's name comes from a server that may be hostile, and so does the name of the data.
  *   - A report is sent only for a lookup of a client, of a name that no private or plain route serves, to an agent that no
- *     route at all serves, in the group that has served the name: so it tells the upstream nothing new, and reaches no other.
+ *     route of any view serves, in the group that has served the name: so it tells the upstream nothing new, and reaches
+ *     no other.
  *   - Reports have no waiter, are not validated and cause no reports; each worker sends VALIDATOR_REPORTS_A_SECOND at most, and
  *     the same one only if its response is no longer in the cache, once in VALIDATOR_REPORTED_MS at most.
  */
@@ -71,7 +72,7 @@ static bool make_key(const struct lookup *lookup, unsigned ede_code, struct key 
     if (lookup->stored || lookup->dependent || groups_is_unvouched(groups, &lookup->key, &zone))
         return false;
     memcpy(agent.name, answer->agent.data, answer->agent.len);
-    if (groups_has_route_within(groups, 0, &agent, agent.name + agent.name_len - 1))
+    if (groups_is_routed(groups, &agent)) /* in any view: clients of several ones may share the lookup */
         return false;
     *out = (struct key){.type = TYPE_TXT, .class = CLASS_IN, .flags = KEY_CD, .group = lookup->key.group};
     out->name_len = (uint8_t)reporting_name(out->name, (struct bytes){lookup->key.name, lookup->key.name_len},

@@ -280,13 +280,28 @@ uint32_t groups_route_key(const struct groups *groups, uint8_t view, const struc
     return found ? groups->routes->groups[value & ~ROUTE_PRIVATE].id : groups_root_id(groups, view);
 }
 
-bool groups_has_route_within(const struct groups *groups, uint8_t view, const struct key *key, const uint8_t *zone)
+static bool table_has_route_within(const struct suffix_table *suffixes, const struct key *key, const uint8_t *zone)
 {
-    const struct suffix_table *suffixes = suffixes_of(groups, view);
     uint32_t value;
     size_t len;
     return suffixes && suffix_table_find(suffixes, key->name, key->name_len, &value, &len) &&
            len >= key->name_len - (size_t)(zone - key->name);
+}
+
+bool groups_has_route_within(const struct groups *groups, uint8_t view, const struct key *key, const uint8_t *zone)
+{
+    return table_has_route_within(suffixes_of(groups, view), key, zone);
+}
+
+bool groups_is_routed(const struct groups *groups, const struct key *key)
+{
+    const uint8_t *root = key->name + key->name_len - 1;
+    if (table_has_route_within(groups->suffixes, key, root))
+        return true;
+    for (size_t i = 0; groups->views && i < groups->routes->view_count; i++)
+        if (table_has_route_within(groups->views[i].suffixes, key, root))
+            return true;
+    return false;
 }
 
 bool groups_is_private_zone(const struct groups *groups, uint8_t view, const struct key *key)

@@ -744,6 +744,16 @@ def test_some_bogus_data_is_not_reported(make_daemon, server, named, tree, publi
     assert not reports() and counters(daemon)["dnssec_reports"] == 0
 
 
+def test_no_report_goes_to_an_agent_that_a_view_routes(make_daemon, server, named, tree):
+    reports = agent_of(server, named)
+    other = {**server.upstream(), "name": "other", "role": "routed"}
+    view = {"name": "lab", "clients": ["127.0.2.0/24"], "forward": [{"zones": ["test"], "upstreams": ["other"]}]}
+    daemon = make_daemon(server, other, workers=1, views=[view], dnssec=settings(tree, **{"report-errors": True}))
+    with UdpClient("127.0.0.1", daemon.port, source=("127.0.2.1", 0)) as client:
+        assert client.ask("www.forged.example", do=True).rcode() == SERVFAIL
+    assert not reports() and counters(daemon)["dnssec_reports"] == 0
+
+
 # Negative trust anchors at run time; status.
 
 def test_negative_anchors_at_run_time(make_reloadable, named, tree, public_path):  # noqa: F811
