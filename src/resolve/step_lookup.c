@@ -21,6 +21,8 @@ static bool answer_stale(struct query *query)
         lookup_record_answer(query, &found.answer, stale);
     if (stale)
         query->how = HOW_STALE;
+    else
+        refresh_note_success(query->resolver, &query->key, query->hash);
     query->server = ask_server(&query->waiter.lookup->ask);
     query_answer(query, &found.answer);
     return true;

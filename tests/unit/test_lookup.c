@@ -1140,7 +1140,7 @@ static void filtered_response_replaces_the_entry(void **state)
 }
 
 /* Takes the query of the first client, and stores a response to it as another worker would. */
-static struct fake_frame *store_as_another_worker(void)
+static struct fake_frame *store_as_another_worker(uint32_t ttl)
 {
     uint8_t wire[2048];
     static struct answer_scratch scratch;
@@ -1148,7 +1148,7 @@ static struct fake_frame *store_as_another_worker(void)
     struct fake_frame *frame = fake_take(fake_conn(0));
     assert_non_null(frame);
     assert_int_equal(message_own_answer(wire, fake_build(wire, frame, &FAKE_ANSWER), &scratch, &answer), 0);
-    answer.ttl = 300;
+    answer.ttl = ttl;
     struct key key = clients[0].waiting->key;
     assert_int_equal(cache_put(cache, &key, key_hash(&key), &answer, fake_now(), cache_epoch(cache)), 0);
     return frame;
@@ -1160,7 +1160,7 @@ static void failure_of_another_worker_leaves_a_fresh_entry(void **state)
     begin_with_servers_that_understand_edns(1, 1);
     client_ask(&clients[0], "a.test");
     fake_turn();
-    struct fake_frame *frame = store_as_another_worker();
+    struct fake_frame *frame = store_as_another_worker(300);
     served.rcode = RCODE_SERVFAIL;
     fake_reply(fake_conn(0), frame, &served);
     free(frame);
@@ -1182,7 +1182,7 @@ static void fresh_entry_of_another_worker_comes_before_a_failure(void **state)
         resolver_configure(&resolver, config, resolver.steps);
         client_ask(&clients[0], "a.test");
         fake_turn();
-        struct fake_frame *frame = store_as_another_worker();
+        struct fake_frame *frame = store_as_another_worker(300);
         served.rcode = RCODE_SERVFAIL;
         served.ede = how == 3 ? 6 : EDE_NONE; /* a failed validation: no other data counts */
         if (how >= 2)
@@ -1245,6 +1245,24 @@ static void stale_data_comes_before_a_failure(void **state)
 }
 
 /* A late response is not a failure: the name is not stale for the next half minute. */
+/* Its data was fresh when the lookup was late; so the next query after it expires waits for a lookup. */
+static void key_with_a_fresh_entry_is_not_failing(void **state)
+{
+    (void)state;
+    begin_stale();
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    free(store_as_another_worker(5));
+    fake_pass(1850);
+    assert_int_equal(clients[0].rcode, RCODE_NOERROR);
+    assert_int_equal(clients[0].ede, EDE_NONE);
+    fake_pass(6000);
+    fake.serve = serve;
+    ask_again(1, "a.test");
+    assert_int_equal(clients[1].rcode, RCODE_NOERROR);
+    assert_int_equal(clients[1].ede, EDE_NONE);
+}
+
 static void late_response_ends_staleness(void **state)
 {
     (void)state;
@@ -1408,6 +1426,7 @@ int main(void)
         TEST(fresh_entry_of_another_worker_comes_before_a_failure),
         TEST(response_that_is_not_stored_ends_the_expired_entry),
         TEST(stale_data_comes_before_a_failure),
+        TEST(key_with_a_fresh_entry_is_not_failing),
         TEST(late_response_ends_staleness),
         TEST(ttl_of_zero_serves_only_waiting_queries),
         TEST(stop_answers_everybody),
