@@ -83,8 +83,15 @@ static bool key_is_supported(struct bytes rdata)
     return dnskey_is_usable(rdata) && crypto_supports_algorithm(rdata.data[DNSKEY_ALGORITHM]);
 }
 
+/* The bytes of `keys`. */
+static size_t keys_room(const struct rrset *set)
+{
+    unsigned count = set ? set->count : 0;
+    return (count < FACT_KEYS ? count : FACT_KEYS) * sizeof(struct zone_key);
+}
+
 /* The bytes that its records need. */
-static size_t room_of(const struct rrsets *sets, const struct rrset *set, const uint8_t *wire)
+static size_t records_room(const struct rrsets *sets, const struct rrset *set, const uint8_t *wire)
 {
     size_t room = 0;
     for (unsigned i = set ? set->first : RRSET_NONE; i != RRSET_NONE; i = sets->record[i].next)
@@ -96,7 +103,7 @@ static size_t room_of(const struct rrsets *sets, const struct rrset *set, const 
 static void copy_records(struct fact *fact, const struct rrsets *sets, const struct rrset *set, const uint8_t *wire)
 {
     const struct rrset_record *record = NULL;
-    uint8_t *at = fact->data, *end = at + room_of(sets, set, wire);
+    uint8_t *at = (uint8_t *)fact->keys + keys_room(set), *end = (uint8_t *)fact->keys + fact->room;
     for (unsigned i = set->first; i != RRSET_NONE && fact->count < FACT_KEYS; i = record->next) {
         record = &sets->record[i];
         struct bytes rdata = rrset_rdata(wire, record);
@@ -198,7 +205,8 @@ struct fact *fact_new(const uint8_t *name, size_t len, uint16_t type, enum dnsse
     if (verdict == DNSSEC_BOGUS || rrsets_new(&sets, answer) < 0)
         return make(name, len, type, 0);
     const struct rrset *set = rrsets_find(sets, 0, name, len, type);
-    struct fact *fact = make(name, len, type, room_of(sets, set, answer->wire));
+    size_t room = keys_room(set) + records_room(sets, set, answer->wire);
+    struct fact *fact = make(name, len, type, room);
     if (fact)
         read_response(fact, sets, verdict, answer);
     rrsets_free(sets);

@@ -31,10 +31,10 @@ struct fact {
     bool unsettled; /* INSECURE because the clock may be behind */
     int ede_code;   /* BOGUS, INSECURE */
     char ede_text[EDE_TEXT + 1];
-    uint16_t room;                   /* bytes of `data` */
-    unsigned count;                  /* DATA */
-    struct zone_key keys[FACT_KEYS]; /* of DNSKEY; of DS: tag, algorithm and the whole data */
-    uint8_t data[];
+    uint16_t room;  /* bytes of `keys` and of the records behind them */
+    unsigned count; /* DATA */
+    /* Of DNSKEY; of DS: tag, algorithm and the whole data. As many as the response may have, FACT_KEYS at most. */
+    struct zone_key keys[];
 };
 
 /* Reads a response. NULL: out of memory. */

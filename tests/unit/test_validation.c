@@ -490,6 +490,25 @@ static void keys_of_one_tag_are_limited(void **state)
     assert_int_equal(result()->checks, 4);
 }
 
+static void facts_hold_memory_for_their_records_only(void **state)
+{
+    (void)state;
+    message_start(&message, "www.example.", TYPE_A, 0);
+    message_record(&message, 0, "www.example.", TYPE_A, ADDRESS);
+    (void)run("www.example.", TYPE_A);
+    size_t before = result()->memory;
+    give_no_ds("example.", TYPES(TYPE_NS, TYPE_RRSIG));
+    assert_in_range(result()->memory - before, NAME_MAX_WIRE, 600);
+    end(NULL);
+    message_start(&message, "www.example.", TYPE_A, 0);
+    message_signed(&message, &example, 0, "www.example.", TYPE_A, ADDRESS);
+    assert_int_equal(run("www.example.", TYPE_A), DNSSEC_NEED);
+    before = result()->memory;
+    give_keys(&example, 100); /* more than a fact holds */
+    assert_in_range(result()->memory - before, 64 * sizeof example.dnskey, 10000);
+    assert_int_equal(run("www.example.", TYPE_A), DNSSEC_SECURE);
+}
+
 static void signatures_are_limited(void **state)
 {
     (void)state;
@@ -775,6 +794,7 @@ int main(void)
         TEST(a_revoked_key_is_not_used),
         TEST(names_without_an_anchor_are_insecure),
         TEST(keys_of_one_tag_are_limited),
+        TEST(facts_hold_memory_for_their_records_only),
         TEST(signatures_are_limited),
         TEST(checks_of_a_large_rrset_are_spread),
         TEST(rrsets_are_limited),
