@@ -49,9 +49,11 @@ struct dnssec_result {
     /* BOGUS: the reason. INSECURE: EDE_NONE, or the reason if it is not a delegation without DS. */
     int ede_code;
     char ede_text[EDE_TEXT + 1];
-    uint32_t life_s; /* SECURE: how long it may be kept at most; else UINT32_MAX */
-    uint32_t
-        ends_s; /* INSECURE: until a negative anchor that decided ends, after which it may differ; else UINT32_MAX */
+    /* SECURE, INSECURE: how long the response may be kept at most, by its valid signatures (RFC 4035 section 5.3.3); else
+     * UINT32_MAX. */
+    uint32_t life_s;
+    /* INSECURE: until a negative anchor that decided ends, after which the verdict may differ; else UINT32_MAX. */
+    uint32_t ends_s;
     bool unsettled;      /* INSECURE because the clock may be behind: not to be kept */
     bool limited;        /* BOGUS because of a limit on work */
     size_t memory;       /* bytes that the validation holds for its next step */

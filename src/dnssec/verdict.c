@@ -408,7 +408,7 @@ enum dnssec_verdict validation_run(struct validation *validation, const struct a
     if (cannot_be_validated(validation))
         return DNSSEC_INSECURE;
     enum dnssec_verdict verdict = check_chain(validation);
-    if (verdict != DNSSEC_SECURE && !dnssec_is_open(verdict))
+    if (verdict == DNSSEC_BOGUS)
         validation->result.life_s = UINT32_MAX;
     if (verdict == DNSSEC_SECURE)
         leave_insecure_out(validation);

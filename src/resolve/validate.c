@@ -202,11 +202,10 @@ static bool apply(struct lookup *lookup, enum dnssec_verdict verdict)
         return reject(lookup, EDE_BOGUS, error_text(status), true);
     counter_add(counters, secure ? COUNTER_dnssec_secure : COUNTER_dnssec_insecure, 1);
     lookup->answer->authenticated = secure;
-    lookup->is_unsettled = result->unsettled || (secure && result->life_s == 0); /* else 0 means: no limit */
-    if (secure)
-        lookup->life_s = result->life_s;
-    else if (result->ends_s < UINT32_MAX)
-        lookup->life_s = result->ends_s;
+    uint32_t life_s = result->life_s < result->ends_s ? result->life_s : result->ends_s;
+    lookup->is_unsettled = result->unsettled || life_s == 0; /* else 0 means: no limit */
+    if (life_s < UINT32_MAX)
+        lookup->life_s = life_s;
     if (!secure)
         note_reason(lookup->answer, result->ede_code, result->ede_text);
     lookup->ede_is_ours = !secure && result->ede_code != EDE_NONE;

@@ -287,6 +287,29 @@ static void unsigned_data_is_insecure_only_below_an_insecure_delegation(void **s
     assert_int_equal(run("www.child.example.", TYPE_A), DNSSEC_INSECURE);
 }
 
+/* RFC 4035 section 5.3.3: no longer than the signature of the alias. */
+static void insecure_data_lives_no_longer_than_the_signed_alias(void **state)
+{
+    (void)state;
+    const struct bytes alias =
+        BYTES(3, 'w', 'w', 'w', 5, 'c', 'h', 'i', 'l', 'd', 7, 'e', 'x', 'a', 'm', 'p', 'l', 'e', 0);
+    const struct signing how = {.inception = (uint32_t)-10000, .expiration = 100};
+    message_start(&message, "w.example.", TYPE_A, 0);
+    message_record(&message, 0, "w.example.", TYPE_CNAME, alias);
+    message_signature(&message, &example, 0, "w.example.", TYPE_CNAME, alias, &how);
+    message_record(&message, 0, "www.child.example.", TYPE_A, ADDRESS);
+    (void)run("w.example.", TYPE_A);
+    give_keys(&example, 1);
+    assert_int_equal(run("w.example.", TYPE_A), DNSSEC_NEED);
+    needs("example.", TYPE_DS);
+    give_ds(&example);
+    assert_int_equal(run("w.example.", TYPE_A), DNSSEC_NEED);
+    needs("child.example.", TYPE_DS);
+    give_no_ds("child.example.", TYPES(TYPE_NS, TYPE_RRSIG));
+    assert_int_equal(run("w.example.", TYPE_A), DNSSEC_INSECURE);
+    assert_int_equal(result()->life_s, 100);
+}
+
 static void unsigned_data_of_a_signed_zone_is_bogus(void **state)
 {
     (void)state;
@@ -783,6 +806,7 @@ int main(void)
         TEST(a_short_validity_has_60_seconds),
         TEST(a_clock_that_may_be_behind_makes_data_insecure),
         TEST(unsigned_data_is_insecure_only_below_an_insecure_delegation),
+        TEST(insecure_data_lives_no_longer_than_the_signed_alias),
         TEST(unsigned_data_of_a_signed_zone_is_bogus),
         TEST(an_alias_to_an_insecure_zone_makes_nothing_insecure),
         TEST(a_foreign_nsec3_record_makes_nothing_insecure),
