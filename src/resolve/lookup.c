@@ -190,10 +190,10 @@ static uint64_t received_ms(const struct lookup *lookup)
     return lookup->validating_ms ? lookup->validating_ms : loop_now(lookup->resolver->loop);
 }
 
-/* Its TTLs count from when it was received. */
+/* The TTLs of a response that was validated count from when it was received. */
 static void age_since_receipt(const struct lookup *lookup, struct answer *answer)
 {
-    uint64_t age_s = (loop_now(lookup->resolver->loop) - received_ms(lookup)) / 1000;
+    uint64_t age_s = (loop_now(lookup->resolver->loop) - lookup->validating_ms) / 1000;
     if (age_s == 0)
         return;
     edit_age(answer->wire, answer->ttl_offsets, answer->ttl_count, (uint32_t)age_s);
@@ -304,7 +304,8 @@ static void lookup_finish(struct lookup *lookup, struct answer *answer)
     cache_prefetch_entry(lookup->resolver->cache, lookup->by_key.hash);
     lookup_close(lookup);
     bool stored = lookup_store(lookup, answer); /* first, so that who has seen the response finds it in the cache */
-    age_since_receipt(lookup, answer);
+    if (lookup->validating_ms)
+        age_since_receipt(lookup, answer);
     lookup_call_waiters(lookup, answer, WAITERS_A_TURN);
     if (stored && answer->ttl > 0 && lookup->resolver->store && !lookup->stored)
         stored_put(lookup, answer);
