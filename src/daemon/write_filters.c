@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -216,16 +217,11 @@ static void add_process(struct filter *filter)
 
 /* --- the filter --- */
 
-/* A binary tree of numbers instead of a list; without this the kernel turns off speculation in some processors, which costs
- * more than the filter. */
 static int set_attributes(scmp_filter_ctx context)
 {
-    int status = seccomp_attr_set(context, SCMP_FLTATR_CTL_TSYNC, 1);
-    if (status == 0)
-        status = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-    (void)seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-    (void)seccomp_attr_set(context, SCMP_FLTATR_CTL_SSB, 1);
-    return status;
+    enum { BINARY_TREE = 2 }; /* of numbers, instead of a list */
+    int status = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+    return status < 0 ? status : seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, BINARY_TREE);
 }
 
 static int set_rules(scmp_filter_ctx context, unsigned kind)
@@ -269,9 +265,9 @@ static int print_code(FILE *compiled, unsigned kind)
 
 static int print_program(unsigned kind)
 {
-    scmp_filter_ctx context = seccomp_init(SCMP_ACT_ALLOW);
     FILE *compiled = tmpfile();
-    int status = context && compiled ? 0 : -ENOMEM;
+    scmp_filter_ctx context = compiled ? seccomp_init(SCMP_ACT_ALLOW) : NULL;
+    int status = !compiled ? -errno : context ? 0 : -ENOMEM;
     if (status == 0)
         status = kind == FILTER_NO_IO_URING ? set_no_io_uring(context) : set_rules(context, kind);
     if (status == 0)
@@ -286,11 +282,16 @@ static int print_program(unsigned kind)
 
 int main(void)
 {
+    enum { LINUX_4_14 = 3 }; /* has all that the rules use; else libseccomp asks the kernel that dotstub is built on */
+    if (seccomp_api_set(LINUX_4_14) < 0) {
+        fputs("write_filters: libseccomp is too old\n", stderr);
+        return 1;
+    }
     puts("/* Written by write_filters.c; do not edit. */\n#include \"daemon/filters.h\"\n");
     for (unsigned kind = 0; kind < FILTER_COUNT; kind++) {
         int status = print_program(kind);
         if (status < 0) {
-            fprintf(stderr, "write_filters: program %u: error %d of libseccomp\n", kind, -status);
+            fprintf(stderr, "write_filters: program %u: %s\n", kind, strerror(-status));
             return 1;
         }
     }
