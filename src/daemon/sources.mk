@@ -10,7 +10,7 @@ libdaemon_a_SOURCES = src/daemon/addresses.c src/daemon/addresses.h src/daemon/l
   src/daemon/tapping.c src/daemon/tapping.h \
   src/daemon/takeover.c src/daemon/takeover.h src/daemon/ticketfile.c src/daemon/ticketfile.h src/daemon/tracker.c src/daemon/tracker.h src/daemon/trackerfile.c src/daemon/trackerfile.h src/daemon/trusts.c src/daemon/trusts.h src/daemon/watchdog.c src/daemon/watchdog.h src/daemon/watching.c src/daemon/watching.h src/daemon/worker.c src/daemon/worker.h
 nodist_libdaemon_a_SOURCES = src/daemon/filters.c
-CLEANFILES += src/daemon/filters.c
+CLEANFILES += src/daemon/filters.c src/daemon/filters.c.tmp
 
 # For the processor that dotstub runs on, so a cross build needs an emulator: `make RUN_HOST=qemu-aarch64-static`.
 noinst_PROGRAMS += src/daemon/write_filters
