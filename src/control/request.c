@@ -32,7 +32,7 @@ void request_no_report(struct view *view, struct http_request *request)
 const char *request_name_mistake(const char *text)
 {
     size_t ascii = 0;
-    while (text && text[ascii] > 0)
+    while (text && text[ascii] && (uint8_t)text[ascii] < 0x80)
         ascii++;
     return text && text[ascii] ? "the name has letters beyond ASCII; write its ASCII form, which begins with xn--"
                                : "the argument \"name\" is not a valid domain name";
