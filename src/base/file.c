@@ -10,7 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/errors.h"
-#include "base/io.h"
 #include "base/hash.h"
 #include "base/io.h"
 
