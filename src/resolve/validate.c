@@ -140,9 +140,16 @@ static void refuse(struct lookup *lookup, int ede_code, const char *text, bool l
         tell(lookup, text);
 }
 
+static void release(struct lookup *lookup)
+{
+    validator_of(lookup->resolver)->held -= lookup->validation->held;
+    lookup->validation->held = 0;
+}
+
 /* Another attempt has begun. */
 static void forget_response(struct lookup *lookup)
 {
+    release(lookup);
     validation_free(lookup->validation->validation);
     lookup->validation->validation = NULL;
     lookup_reject(lookup);
@@ -312,12 +319,6 @@ static bool hold(struct lookup *lookup)
     validator->held = others + bytes;
     state->held = bytes;
     return true;
-}
-
-static void release(struct lookup *lookup)
-{
-    validator_of(lookup->resolver)->held -= lookup->validation->held;
-    lookup->validation->held = 0;
 }
 
 /* True: the lookup waits for another one. */

@@ -532,16 +532,21 @@ def test_no_lie_about_a_signed_name_reaches_a_client(make_daemon, server, named,
     assert TRIES / 20 < answered < TRIES and counters(daemon)["dnssec_bogus"] > TRIES / 20
 
 
-def test_responses_that_wait_for_keys_hold_little_memory(make_daemon, server, named, tree):
-    """Each of the responses has 3,900 addresses, and the keys of their zone are late."""
+def large_responses(named):
+    """Names that begin with "large" have 3,900 addresses without signatures, and the rest is honest."""
     addresses = b"".join(wire.rr(b"\xc0\x0c", 1, number.to_bytes(4, "big"), 300) for number in range(3900))
 
     def twist(query, truth):
-        if query.name.startswith("large"):
+        if query.name.startswith("large") and query.type == dns.rdatatype.A:
             header = struct.pack("!6H", query.question.id, wire.QR | wire.RD | wire.RA, 1, 3900, 0, 0)
             return [header + wire.question_section(query.data) + addresses]
         return [named.plain(query.data)]
-    server.twist = twist
+    return twist
+
+
+def test_responses_that_wait_for_keys_hold_little_memory(make_daemon, server, named, tree):
+    """The keys of their zone are late."""
+    server.twist = large_responses(named)
     server.delay = lambda query: 2 if query.name == "alg13.example" else 0
     daemon = make_daemon(server, workers=1, dnssec=settings(tree))
     with daemon.tcp() as client:
@@ -554,6 +559,20 @@ def test_responses_that_wait_for_keys_hold_little_memory(make_daemon, server, na
         for _ in range(150):
             assert wire.parse(client.receive()).rcode() == SERVFAIL
     assert daemon.ask("www.alg13.example", do=True).flags & wire.AD
+
+
+def test_a_response_that_was_found_bogus_holds_no_memory(make_daemon, make_server, server, named, tree):
+    """Its lookup waits for the server of another operator, which is slow."""
+    slow = make_server()
+    slow.delay = lambda query: 4 if query.name.startswith("large") else 0
+    server.twist = slow.twist = large_responses(named)
+    daemon = make_daemon(server, slow.upstream(name="slow"), workers=1, dnssec=settings(tree))
+    with daemon.tcp() as client:
+        for number, zone in enumerate(["alg13.example", "alg14.example"]):
+            for id in range(60):
+                client.send(wire.query(f"large{id}.{zone}", id=number * 60 + id, edns=True))
+            eventually(lambda: counters(daemon)["dnssec_retried"] + counters(daemon)["dnssec_over_memory"] == 60 * (number + 1))
+    assert counters(daemon)["dnssec_over_memory"] == 0
 
 
 def test_a_hash_in_another_zone_is_no_delegation(make_daemon, server, named, tree):
