@@ -22,9 +22,10 @@ void *mem_resize(void *old, size_t size) MUST_CHECK;
 char *mem_strdup(const char *text) MUST_CHECK;
 void mem_free(void *block);
 /* The start of a process allocates large buffers that are used later or never, after much smaller blocks for the
- * configuration were freed. From mem_begin_start on, in the first thread, each block of 32 KiB or more has fresh pages of its
- * own, which take no memory before they are used. mem_end_start ends this, and gives pages of freed blocks back to
- * the system, which takes up to a millisecond. */
+ * configuration were freed. From mem_begin_start on, a block of 32 KiB or more has fresh pages of its own, which take no
+ * memory before they are used, unless there is room for it between blocks of the heap. mem_end_start sets this size to 128 KiB
+ * for good, where the C library would raise it later on, and gives pages of freed blocks back to the system, which takes up
+ * to a millisecond. */
 void mem_begin_start(void);
 void mem_end_start(void);
 
