@@ -154,7 +154,8 @@ static void watch_file(void *context, const char *path)
 static bool is_as_read(const struct step_reader *reader)
 {
     const struct step_files *files = reader->owner;
-    return files->starting && step_files_state(step_of(reader), files->config) == reader->seen;
+    const bool again = (*files->steps)->held[reader->index]->again;
+    return files->starting && !again && step_files_state(step_of(reader), files->config) == reader->seen;
 }
 
 /* Watches first and looks then, so that no change is missed. */
