@@ -35,14 +35,15 @@ struct step {
     const char *name;
     /* Makes the step's snapshot, without pointers into `config`. 0 and *snapshot (NULL: nothing to do in this
      * configuration); STEP_INCOMPLETE and *snapshot, which is then used at the start and after a reload only, with the
-     * reason in `errors`; STEP_AGAIN and *snapshot; or negative, with a sentence for the operator in `errors` (except for -ENOMEM). */
+     * reason in `errors`; STEP_AGAIN and *snapshot; or negative, with a sentence for the operator in `errors` (except for
+     * -ENOMEM). */
     int (*prepare)(const struct config *config, void **snapshot, FILE *errors);
     void (*release)(void *snapshot);
     /* Calls `tell` for each file and directory that `prepare` reads. When one of them changes, the daemon prepares the
      * step again, from the same configuration, while the workers use the previous snapshot; that one stays in use if
      * `prepare` fails. */
     void (*files)(const struct config *config, void (*tell)(void *context, const char *path), void *context);
-    /* False: the step is left out of the walk. NULL: it is left out if it has `prepare`, which made none. */
+    /* False: the step is left out of the walk. NULL: it is left out if it has `prepare` and that made no snapshot. */
     bool (*wanted)(const void *snapshot);
     /* Bytes of a worker's state, which are zero at first; 0: it has none. */
     size_t state_size;
@@ -86,7 +87,8 @@ struct step_set {
     struct step_snapshot *held[STEPS_MAX]; /* by the step's index in the order */
 };
 
-/* Makes a snapshot of one step. 0, STEP_INCOMPLETE or STEP_AGAIN and one reference in *out, or the negative result of `prepare`. */
+/* Makes a snapshot of one step. 0, STEP_INCOMPLETE or STEP_AGAIN and one reference in *out, or the negative result of
+ * `prepare`. */
 int step_prepare(struct step_snapshot **out, const struct step *step, const struct config *config,
                  FILE *errors) MUST_CHECK;
 /* NULL does nothing. */

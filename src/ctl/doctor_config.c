@@ -11,7 +11,7 @@
 
 extern char **environ;
 
-/* A daemon that has not replied once is not asked again: each time takes CLIENT_PATIENCE_S. */
+/* Asks the daemon, unless an earlier request got no reply: each waits CLIENT_PATIENCE_S. */
 static json_t *ask_control(struct doctor *doctor, const char *target)
 {
     struct client_reply reply;

@@ -409,7 +409,7 @@ static bool has_surplus(const struct answer *answer, uint16_t qtype)
     return false;
 }
 
-/* A large response costs 0.3 ms, and there may be thousands of waiters: it is stripped once, unless there is one only. */
+/* Strips the response once for all waiters if there are several: a large response takes 0.3 ms, and thousands may wait. */
 const struct answer *lookup_without_dnssec(struct lookup *lookup, const struct answer *answer, struct answer *room)
 {
     if (lookup->stripped)

@@ -177,8 +177,8 @@ static bool reject(struct lookup *lookup, int ede_code, const char *text, bool l
     return false;
 }
 
-/* The response was not checked by the upstream, and is not to be checked here any more. True: the lookup waits for one that
- * was asked for as the new configuration wants it. Keys and DS are no longer needed. */
+/* A reload has changed the mode of validation. True: the query was sent again as the new configuration wants it, and the
+ * lookup waits for the response. False: the lookup fails; so do lookups of keys and DS, which are no longer needed. */
 static bool ask_redefined(struct lookup *lookup)
 {
     if (lookup->dependent || !lookup_ask_redefined(lookup)) {

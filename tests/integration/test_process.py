@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The process: stop, standard descriptors, ports, privileges, exit statuses, idle cost."""
+import json
 import os
 import resource
 import shutil
@@ -17,6 +18,7 @@ import zone
 from clients import TcpClient, UdpClient
 from daemon import BINARY, EMPTY_RUN, FLAVOUR, PREFIX, SLACK, USER, environment, run, write_config
 from processes import Process, eventually, free_port
+from test_ctl import ctl
 from test_upstream import ask_truly, fresh
 
 pytestmark = pytest.mark.threads
@@ -60,6 +62,14 @@ def test_a_stop_ends_sessions_cleanly(daemon, server):
     daemon.stop()
     server.wait_for(lambda: server.connections[0].closed)
     assert server.connections[0].end == "close_notify"
+
+
+@pytest.mark.skipif(FLAVOUR == "thread", reason="the thread sanitizer has a thread of its own")
+def test_a_start_makes_no_other_threads(make_daemon, server):
+    """The main thread and the worker: libuv's pool is made when the first job needs it."""
+    daemon = make_daemon(server, workers=1)
+    assert json.loads(ctl(daemon, "--json", "status"))  # the main loop runs, so the files of steps were looked at
+    assert len(os.listdir(f"/proc/{daemon.pid}/task")) == 2
 
 
 def test_queries_in_flight_are_answered_at_a_stop(daemon, server):
