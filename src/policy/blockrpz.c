@@ -263,6 +263,13 @@ static bool parses(const struct block_entry *entry)
     return records_answer(out, sizeof out, &key, 0, &record, 1, NULL, 0) > 0;
 }
 
+/* ldns does not free all that it read of such data when it refuses it, and a list may have millions of lines. It frees all of
+ * the generic form (RFC 3597 section 5). */
+static bool leaks_if_refused(int type, const char *rdata)
+{
+    return (type == TYPE_CERT || type == TYPE_IPSECKEY) && strncmp(rdata, "\\#", 2) != 0;
+}
+
 static int read_data(struct block_lines *lines, struct block_entry *entry, const char *type, char *rest)
 {
     size_t len = strlen(rest);
@@ -274,8 +281,11 @@ static int read_data(struct block_lines *lines, struct block_entry *entry, const
     snprintf(entry->type, sizeof entry->type, "%s", type);
     if (strcasecmp(type, "CNAME") == 0)
         return read_cname(lines, entry, rest);
-    if (strlen(type) >= sizeof entry->type || records_type_number(type) < 0)
+    int number = records_type_number(type);
+    if (strlen(type) >= sizeof entry->type || number < 0)
         return bad(lines, "not a type");
+    if (leaks_if_refused(number, rest))
+        return bad(lines, "data of CERT and IPSECKEY must have the form \\# LENGTH HEX");
     snprintf(lines->rdata, sizeof lines->rdata, "%s", rest);
     if (!parses(entry))
         return bad(lines, "not the data of a record");

@@ -180,6 +180,7 @@ static void test_rpz_actions(void **state)
     used("*.g.example CNAME *.walled.example.", "*.g.example. data 3600 CNAME *.walled.example.");
     used("h.example CNAME w.example.", "h.example. data 3600 CNAME w.example.");
     used("* CNAME .", "*.. nxdomain");
+    used("i.example CERT \\# 6 000100020501", "i.example. data 3600 CERT \\# 6 000100020501");
     static const char *const bad[] = {"a..b CNAME .",
                                       "x.example",
                                       "x.example NOTYPE 1",
@@ -189,7 +190,10 @@ static void test_rpz_actions(void **state)
                                       "x.example MX x",
                                       "$ORIGIN",
                                       "$TTL x",
-                                      "x.example A"};
+                                      "x.example A",
+                                      "x.example CERT PKIX 1 8 AQID", /* ldns leaks when it refuses such data */
+                                      "x.example TYPE37 0 1 8 AQID",
+                                      "x.example IPSECKEY 10 1 2 192.0.2.38 ?"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(line_is(bad[i]), LINE_BAD);
     assert_int_equal(line_is("$INCLUDE x"), LINE_UNSUPPORTED);
