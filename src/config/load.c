@@ -101,8 +101,9 @@ int config_load(struct config **out, const char *path, char *const *environ_list
 {
     struct loading loading;
     struct machine machine;
-    machine_read(&machine, "");
     int error = begin(&loading, errors);
+    if (!error)
+        error = machine_read(&machine, "");
     if (!error)
         error = apply_files(&loading, path);
     return finish(out, &loading, error, environ_list, &machine);
@@ -122,6 +123,8 @@ int load_text(struct config **out, const char *name, const char *text, size_t le
 int config_load_text(struct config **out, const char *name, const char *text, FILE *errors)
 {
     struct machine machine;
-    machine_read(&machine, "");
+    int error = machine_read(&machine, "");
+    if (error)
+        return error;
     return load_text(out, name, text, strlen(text), NULL, &machine, errors);
 }

@@ -2,6 +2,7 @@
 /* Invariants: a limit only lowers the result; whatever /proc and /sys contain, at least one processor is left. */
 #include "config/machine.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
@@ -11,23 +12,24 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/io.h"
+#include "base/lines.h"
 
-#define TEXT_MAX  65536
-#define PATH_TEXT 4352
-
-/* Reads the start of a file as a string; "" if it cannot be read. */
-static void read_text(const char *path, char *out, size_t cap)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t len = fd < 0 ? 0 : read_to_end(fd, out, cap - 1);
-    out[len > 0 ? len : 0] = '\0';
-    if (fd >= 0)
-        close(fd);
-}
+#define PATH_TEXT  4352
+#define FIELD_TEXT 4001 /* of a line of mountinfo */
+#define ROOT_MAX   (PATH_TEXT - FIELD_TEXT)
 
 static bool is_path(int written)
 {
     return written > 0 && written < PATH_TEXT;
+}
+
+/* A file of this process in /proc below the root. */
+static int open_proc(struct lines *lines, const char *root, const char *name)
+{
+    char path[PATH_TEXT];
+    if (strlen(root) > ROOT_MAX || !is_path(snprintf(path, sizeof path, "%s/proc/self/%s", root, name)))
+        return -ENAMETOOLONG;
+    return lines_open(lines, path);
 }
 
 /* A tree of cgroups, with the limits that its directories hold. `controller` NULL: the tree of version 2. The
@@ -59,21 +61,6 @@ static bool is_mount_of(const struct tree *tree, const char *line)
     return strcmp(type, "cgroup") == 0 && has_word(super_options, tree->controller);
 }
 
-/* Finds the mount point of the tree, and the mounted part of the tree (the fourth field of proc(5), mountinfo). */
-static bool find_mount(const struct tree *tree, const char *root, char *text, char mount[PATH_TEXT],
-                       char mounted[PATH_TEXT])
-{
-    char path[PATH_TEXT], *rest = NULL;
-    if (!is_path(snprintf(path, sizeof(path), "%s/proc/self/mountinfo", root)))
-        return false;
-    read_text(path, text, TEXT_MAX);
-    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        if (is_mount_of(tree, line) && sscanf(line, "%*s %*s %*s %4000s %4000s", mounted, mount) == 2)
-            return true;
-    }
-    return false;
-}
-
 /* The path in a line "NUMBER:CONTROLLERS:PATH" of /proc/self/cgroup if it is of this tree, else NULL. */
 static const char *path_of_line(const struct tree *tree, char *line)
 {
@@ -86,33 +73,38 @@ static const char *path_of_line(const struct tree *tree, char *line)
     return found ? path : NULL;
 }
 
-/* Finds this process's directory in the tree; `mount` is the root of the tree. */
-static bool find_group(const struct tree *tree, const char *root, char *text, char mount[PATH_TEXT],
-                       char group[PATH_TEXT])
+/* Finds this process's directory below a mount point of the tree where the directory `mounted` of the tree is; "" if it is not
+ * there. 0 or -ENOMEM. */
+static int find_group(const struct tree *tree, const char *root, const char *mount, const char *mounted,
+                      char group[PATH_TEXT])
 {
-    char path[PATH_TEXT], mounted[PATH_TEXT], *rest = NULL;
+    struct lines lines;
     const char *own = NULL;
-    if (!find_mount(tree, root, text, path, mounted) || !is_path(snprintf(mount, PATH_TEXT, "%s%s", root, path)) ||
-        !is_path(snprintf(path, sizeof(path), "%s/proc/self/cgroup", root)))
-        return false;
-    read_text(path, text, TEXT_MAX);
-    for (char *line = strtok_r(text, "\n", &rest); line && !own; line = strtok_r(NULL, "\n", &rest))
+    char *line;
+    size_t len;
+    int status = open_proc(&lines, root, "cgroup");
+    group[0] = '\0';
+    if (status < 0)
+        return status == -ENOMEM ? status : 0;
+    while (!own && (line = lines_next(&lines, &len)))
         own = path_of_line(tree, line);
-    if (!own)
-        return false;
-
     size_t hidden = strcmp(mounted, "/") == 0 ? 0 : strlen(mounted);
-    bool below = strncmp(own, mounted, hidden) == 0 && (own[hidden] == '/' || own[hidden] == '\0');
-    return is_path(snprintf(group, PATH_TEXT, "%s%s", mount, below ? own + hidden : ""));
+    bool below = own && strncmp(own, mounted, hidden) == 0 && (own[hidden] == '/' || own[hidden] == '\0');
+    if (!own || !is_path(snprintf(group, PATH_TEXT, "%s%s", mount, below ? own + hidden : "")))
+        group[0] = '\0';
+    lines_close(&lines);
+    return 0;
 }
 
 /* Reads a file of a directory; "" if it cannot be read. */
 static void read_limit(const char *directory, const char *name, char text[128])
 {
     char path[PATH_TEXT];
-    text[0] = '\0';
-    if (is_path(snprintf(path, sizeof(path), "%s/%s", directory, name)))
-        read_text(path, text, 128);
+    int fd = is_path(snprintf(path, sizeof(path), "%s/%s", directory, name)) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    ssize_t len = fd < 0 ? 0 : read_to_end(fd, text, 127);
+    text[len > 0 ? len : 0] = '\0';
+    if (fd >= 0)
+        close(fd);
 }
 
 /* A quota of -1 or "max" is none; quota and period are in microseconds. */
@@ -165,20 +157,46 @@ static void read_processors_1(struct machine *machine, const char *directory)
 
 static const struct tree trees[] = {{NULL, read_limits_2}, {"memory", read_memory_1}, {"cpu", read_processors_1}};
 
-/* A limit of a directory holds for those below it. */
-static void read_tree(struct machine *machine, const struct tree *tree, const char *root)
+/* A limit of a directory holds for those below it. The line of mountinfo has the mounted directory of the tree and the mount
+ * point as its fourth and fifth field. */
+static int read_tree(struct machine *machine, const struct tree *tree, const char *root, const char *line)
 {
-    char text[TEXT_MAX], mount[PATH_TEXT], group[PATH_TEXT];
-    if (!find_group(tree, root, text, mount, group))
-        return;
-    size_t top = strlen(mount);
-    while (strlen(group) >= top) {
+    char mounted[FIELD_TEXT], mount[PATH_TEXT], group[PATH_TEXT];
+    size_t top = strlen(root);
+    memcpy(mount, root, top);
+    if (sscanf(line, "%*s %*s %*s %4000s %4000s", mounted, mount + top) != 2)
+        return 0;
+    int status = find_group(tree, root, mount, mounted, group);
+    top = strlen(mount);
+    while (status == 0 && strlen(group) >= top) {
         tree->read_limits(machine, group);
         char *slash = strrchr(group, '/');
         if (!slash || slash == group)
-            return;
+            break;
         *slash = '\0';
     }
+    return status;
+}
+
+/* Only the first mount point of each tree counts. */
+static int read_trees(struct machine *machine, const char *root)
+{
+    struct lines lines;
+    char *line;
+    size_t len;
+    bool seen[sizeof trees / sizeof *trees] = {false};
+    int status = open_proc(&lines, root, "mountinfo");
+    if (status < 0)
+        return status == -ENOMEM ? status : 0;
+    while (status == 0 && (line = lines_next(&lines, &len)))
+        for (size_t i = 0; status == 0 && i < sizeof trees / sizeof *trees; i++) {
+            if (seen[i] || !is_mount_of(&trees[i], line))
+                continue;
+            seen[i] = true;
+            status = read_tree(machine, &trees[i], root, line);
+        }
+    lines_close(&lines);
+    return status;
 }
 
 static unsigned processors_by_affinity(void)
@@ -190,13 +208,13 @@ static unsigned processors_by_affinity(void)
     return online > 0 ? (unsigned)online : 1;
 }
 
-void machine_read(struct machine *out, const char *root)
+int machine_read(struct machine *out, const char *root)
 {
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     struct machine machine = {.processors = processors_by_affinity(), .memory = UINT64_MAX};
     if (pages > 0 && page > 0)
         machine.memory = (uint64_t)pages * (uint64_t)page;
-    for (size_t i = 0; i < sizeof(trees) / sizeof(*trees); i++)
-        read_tree(&machine, &trees[i], root);
+    int status = read_trees(&machine, root);
     *out = machine;
+    return status;
 }

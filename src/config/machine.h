@@ -10,6 +10,7 @@
 #define DOTSTUB_CONFIG_MACHINE_H
 
 #include <stdint.h>
+#include "base/check.h"
 
 struct machine {
     unsigned processors; /* at least 1 */
@@ -17,7 +18,7 @@ struct machine {
 };
 
 /* Reads the limits; `root` is put before /proc and /sys ("" except in tests). A value that cannot be read sets no
- * limit. */
-void machine_read(struct machine *out, const char *root);
+ * limit. 0 or -ENOMEM. */
+int machine_read(struct machine *out, const char *root) MUST_CHECK;
 
 #endif

@@ -68,6 +68,11 @@ static void a_smaller_cache_is_one_line_of_information(void **state)
     free(said);
 }
 
+static void read_machine(struct machine *machine)
+{
+    assert_int_equal(machine_read(machine, directory), 0);
+}
+
 static void cgroup_limits_count_up_the_tree(void **state)
 {
     (void)state;
@@ -79,19 +84,19 @@ static void cgroup_limits_count_up_the_tree(void **state)
     put("sys/fs/cgroup/u/a/memory.max", "104857600\n");
     put("sys/fs/cgroup/u/memory.max", "209715200\n");
     struct machine machine;
-    machine_read(&machine, directory);
+    read_machine(&machine);
     assert_int_equal(machine.memory, 100 << 20);
     unsigned all = machine.processors;
     assert_true(all >= 1);
 
     put("sys/fs/cgroup/u/a/cpu.max", "50000 100000\n"); /* half a processor is one worker */
-    machine_read(&machine, directory);
+    read_machine(&machine);
     assert_int_equal(machine.processors, 1);
     put("sys/fs/cgroup/u/a/cpu.max", "0 100000\n");
-    machine_read(&machine, directory);
+    read_machine(&machine);
     assert_int_equal(machine.processors, 1);
     put("sys/fs/cgroup/u/a/cpu.max", "150000 100000\n");
-    machine_read(&machine, directory);
+    read_machine(&machine);
     assert_int_equal(machine.processors, all < 2 ? all : 2);
 }
 
@@ -107,14 +112,14 @@ static void limits_of_cgroup_version_1_count(void **state)
     put("sys/fs/cgroup/cpu,cpuacct/group/cpu.cfs_quota_us", "-1\n");
     put("sys/fs/cgroup/cpu,cpuacct/group/cpu.cfs_period_us", "100000\n");
     struct machine machine;
-    machine_read(&machine, directory);
+    read_machine(&machine);
     assert_int_equal(machine.memory, 100 << 20);
     unsigned all = machine.processors;
     put("sys/fs/cgroup/cpu,cpuacct/group/cpu.cfs_quota_us", "50000\n");
-    machine_read(&machine, directory);
+    read_machine(&machine);
     assert_int_equal(machine.processors, 1);
     put("sys/fs/cgroup/cpu,cpuacct/group/cpu.cfs_quota_us", "150000\n");
-    machine_read(&machine, directory);
+    read_machine(&machine);
     assert_int_equal(machine.processors, all < 2 ? all : 2);
 }
 
@@ -127,11 +132,31 @@ static void limits_of_a_hybrid_machine_count(void **state)
     put("proc/self/cgroup", "8:memory:/system.slice/dotstub.service\n0::/system.slice/dotstub.service\n");
     put("sys/fs/cgroup/unified/system.slice/dotstub.service/memory.max", "209715200\n");
     struct machine machine;
-    machine_read(&machine, directory);
+    read_machine(&machine);
     assert_int_equal(machine.memory, 200 << 20);
     put("sys/fs/cgroup/memory/system.slice/memory.limit_in_bytes", "52428800\n");
-    machine_read(&machine, directory);
+    read_machine(&machine);
     assert_int_equal(machine.memory, 50 << 20);
+}
+
+/* A node of a cluster has thousands of mounts. */
+static void a_cgroup_behind_many_mounts_is_found(void **state)
+{
+    (void)state;
+    enum { MOUNTS = 4000 };
+    static const char mount[] = "99 31 0:99 / /var/lib/pod/volume rw - tmpfs tmpfs rw\n",
+                      last[] = "41 31 0:41 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+    char *text = test_calloc(1, MOUNTS * (sizeof mount - 1) + sizeof last);
+    for (size_t i = 0; i < MOUNTS; i++)
+        memcpy(text + i * (sizeof mount - 1), mount, sizeof mount - 1);
+    strcat(text, last);
+    put("proc/self/mountinfo", text);
+    test_free(text);
+    put("proc/self/cgroup", "0::/pod\n");
+    put("sys/fs/cgroup/pod/memory.max", "3145728\n");
+    struct machine machine;
+    read_machine(&machine);
+    assert_int_equal(machine.memory, 3 << 20);
 }
 
 static void a_cgroup_that_is_the_root_of_its_mount_is_found(void **state)
@@ -141,7 +166,7 @@ static void a_cgroup_that_is_the_root_of_its_mount_is_found(void **state)
     put("proc/self/cgroup", "0::/docker/x\n");
     put("sys/fs/cgroup/memory.max", "1048576\n");
     struct machine machine;
-    machine_read(&machine, directory);
+    read_machine(&machine);
     assert_int_equal(machine.memory, 1 << 20);
 }
 
@@ -149,12 +174,12 @@ static void without_cgroups_the_machine_is_the_limit(void **state)
 {
     (void)state;
     struct machine machine;
-    machine_read(&machine, directory);
+    read_machine(&machine);
     assert_true(machine.memory > 1 << 20);
     assert_true(machine.processors >= 1);
     put("proc/self/mountinfo", "rubbish\n - cgroup2 \n41 31 0:41 / - cgroup2 x\n");
     put("proc/self/cgroup", "rubbish\n");
-    machine_read(&machine, directory);
+    read_machine(&machine);
     assert_true(machine.memory > 1 << 20);
 }
 
@@ -395,6 +420,7 @@ int main(void)
         cmocka_unit_test(the_cache_takes_a_quarter_of_the_memory_at_most),
         cmocka_unit_test(a_smaller_cache_is_one_line_of_information),
         cmocka_unit_test_setup_teardown(cgroup_limits_count_up_the_tree, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(a_cgroup_behind_many_mounts_is_found, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(a_cgroup_that_is_the_root_of_its_mount_is_found, make_directory,
                                         remove_directory),
         cmocka_unit_test_setup_teardown(limits_of_cgroup_version_1_count, make_directory, remove_directory),
