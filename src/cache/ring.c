@@ -273,7 +273,8 @@ void ring_init(struct ring *ring, uint8_t *data, _Atomic uint32_t *buckets, uint
     ring->tag_mask = ~ring->position_mask & ~ring->last_bit;
     atomic_init(&ring->bucket_count, 1);
     atomic_init(&ring->round, (uint32_t)start);
-    link_set(&buckets[0], dead_link(ring));
+    if (dead_link(ring) != 0) /* else the zeroed memory holds it, in a page that need not exist yet */
+        link_set(&buckets[0], dead_link(ring));
 }
 
 static struct entry *entry_at(const struct ring *ring, uint32_t place)

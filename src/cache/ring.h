@@ -30,7 +30,7 @@ struct ring {
 #define RING_SIZE_MAX (UINT32_C(1) << 30)
 size_t ring_data_bytes(uint32_t size);
 size_t ring_index_bytes(uint32_t size);
-/* `start`, at least 1, is the first position. */
+/* `start`, at least 1, is the first position; `data` and `buckets` are zeroed. */
 void ring_init(struct ring *ring, uint8_t *data, _Atomic uint32_t *buckets, uint32_t size, uint64_t start);
 
 /* The entry with this key, or NULL. */

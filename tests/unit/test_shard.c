@@ -534,7 +534,7 @@ static void the_parts_of_a_link_follow_from_the_size(void **state)
                  {1 << 29, UINT32_MAX, 0},
                  {RING_SIZE_MAX, UINT32_MAX, 0}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        _Atomic uint32_t bucket;
+        _Atomic uint32_t bucket = 0;
         struct ring ring;
         ring_init(&ring, NULL, &bucket, cases[i].size, 1);
         assert_int_equal(ring.position_mask, cases[i].position_mask);
