@@ -28,8 +28,8 @@ struct worker_report {
     unsigned tcp_clients;
     struct server_report *servers;      /* the caller's array of `server_count` */
     size_t server_count;                /* one for each address of each upstream of each group, in the routes' order */
-    struct store_server_report *stores; /* the caller's array of STORE_SERVERS_MAX */
-    size_t store_count;
+    struct store_server_report *stores; /* the caller's array of `store_room` */
+    size_t store_room, store_count;
     bool with_records;      /* set by the caller: also copy the records */
     struct record *records; /* the caller's array of RECORDER_ALL, filled by recorder_copy */
     unsigned record_count;

@@ -107,7 +107,7 @@ static void merge_store(struct store_server_report *all, const struct store_serv
 /* The workers have the same servers, except for a moment while they change. */
 static void add_stores(struct gather_sum *sum, const struct worker_report *report)
 {
-    for (size_t i = 0; i < report->store_count && i < STORE_SERVERS_MAX; i++) {
+    for (size_t i = 0; i < report->store_count; i++) {
         const struct store_server_report *one = &report->stores[i];
         size_t at = 0;
         while (at < sum->store_count &&
@@ -183,8 +183,7 @@ static int enlarge(struct server_report **servers, size_t count)
     return 0;
 }
 
-/* Call it between rounds only: during a round workers write to these arrays. */
-static int gather_make_room(struct gather *gather)
+static int make_room_for_servers(struct gather *gather)
 {
     if (gather->room >= gather->servers)
         return 0;
@@ -194,6 +193,29 @@ static int gather_make_room(struct gather *gather)
     if (status == 0)
         gather->room = gather->servers;
     return status;
+}
+
+/* A store may have more servers than the configuration names. */
+static int make_room_for_stores(struct gather *gather)
+{
+    if (!gather->has_store || gather->sum.stores)
+        return 0;
+    struct store_server_report *all = mem_zalloc((gather->workers + (size_t)1) * STORE_SERVERS_MAX, sizeof *all);
+    if (!all)
+        return -ENOMEM;
+    gather->sum.stores = all;
+    for (unsigned w = 0; w < gather->workers; w++) {
+        gather->parts[w].report.stores = all + (w + (size_t)1) * STORE_SERVERS_MAX;
+        gather->parts[w].report.store_room = STORE_SERVERS_MAX;
+    }
+    return 0;
+}
+
+/* Call it between rounds only: during a round workers write to these arrays. */
+static int gather_make_room(struct gather *gather)
+{
+    int status = make_room_for_servers(gather);
+    return status < 0 ? status : make_room_for_stores(gather);
 }
 
 static void gather_begin_round(struct gather *gather)
@@ -259,13 +281,13 @@ static int part_init(struct gather_part *part, struct gather *gather)
     part->request.open = open_request;
     part->reply.open = open_reply;
     part->report.records = mem_zalloc(RECORDER_ALL, sizeof *part->report.records);
-    part->report.stores = mem_zalloc(STORE_SERVERS_MAX, sizeof *part->report.stores);
-    return part->report.records && part->report.stores ? 0 : -ENOMEM;
+    return part->report.records ? 0 : -ENOMEM;
 }
 
 void gather_configure(struct gather *gather, const struct routes *routes)
 {
     gather->servers = routes->server_count;
+    gather->has_store = routes->config->store.server_count > 0;
 }
 
 static void free_memory(struct gather *gather)
@@ -273,8 +295,8 @@ static void free_memory(struct gather *gather)
     for (unsigned w = 0; gather->parts && w < gather->workers; w++) {
         mem_free(gather->parts[w].report.servers);
         mem_free(gather->parts[w].report.records);
-        mem_free(gather->parts[w].report.stores);
     }
+    mem_free(gather->sum.stores);
     mem_free(gather->parts);
     mem_free(gather->sum.servers);
     mem_free(gather->sum.records);

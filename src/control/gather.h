@@ -21,7 +21,8 @@ struct gather_sum {
     unsigned tcp_clients;
     struct server_report *servers;
     size_t server_count;
-    struct store_server_report stores[STORE_SERVERS_MAX]; /* the counts are of all workers, the state is the worst */
+    /* Room for STORE_SERVERS_MAX once a configuration has a store. The counts are of all workers, the state is the worst. */
+    struct store_server_report *stores;
     size_t store_count;
     const struct record **records; /* if a wait asked for them: of all workers, newest first */
     size_t record_count;
@@ -48,12 +49,13 @@ struct gather {
     struct gather_sum sum;
     size_t room;    /* capacity of the arrays of servers in `sum` and `parts` */
     size_t servers; /* servers in the current routes */
+    bool has_store; /* in the current configuration */
     bool closed;
 };
 
 /* 0 or -ENOMEM. */
 int gather_init(struct gather *gather, const struct control_setup *setup) MUST_CHECK;
-/* New routes apply from the next round on. Call it after their items were posted to the workers. */
+/* New routes, and their configuration, apply from the next round on. Call it after their items were posted to the workers. */
 void gather_configure(struct gather *gather, const struct routes *routes);
 /* wait->done runs later, or at once if `gather` is closed. */
 void gather_ask(struct gather *gather, struct gather_wait *wait);

@@ -458,7 +458,7 @@ void worker_report(void *reader, struct worker_report *out)
     out->tally = worker->resolver.tally;
     out->tcp_clients = listeners_clients(worker->listeners);
     out->server_count = groups_report(&worker->groups, out->servers, out->server_count);
-    out->store_count = worker->resolver.store ? store_report(worker->store, out->stores, STORE_SERVERS_MAX) : 0;
+    out->store_count = worker->resolver.store ? store_report(worker->store, out->stores, out->store_room) : 0;
     if (out->with_records)
         out->record_count = recorder_copy(&worker->resolver.recorder, out->records);
 }

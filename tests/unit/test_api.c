@@ -339,6 +339,10 @@ static void the_refusal_of_a_store_is_shown(void **state)
     (void)state;
     struct store_server_report store = {
         .name = "store", .role = "server", .serves = true, .state = "down", .error = "WRONGPASS \xff"};
+    char name[] = "store", *server = name;
+    fake.config.store.servers = &server;
+    fake.config.store.server_count = 1; /* as after a reload */
+    gather_configure(&view.gather, &fake.routes);
     fake.report[1].stores = &store;
     fake.report[1].store_count = 1;
     get("/status");
