@@ -46,9 +46,16 @@ struct link_route {
     uint8_t gateway[18]; /* in the kernel's format; zeros: the peer is a neighbour */
 };
 
-/* The route that packets from `local` (NULL: the address that the kernel would choose) to `peer` would take now.
- * About 10 us; never blocks. */
-void link_find_route(struct link_route *out, const struct addr *local, const struct addr *peer);
+/* The kernel chooses the route of a session's packets by these. */
+struct link_flow {
+    const struct addr *local; /* NULL: the address that the kernel would choose */
+    const struct addr *peer;
+    const char *interface; /* the one that its sockets are bound to, which may be a VRF; NULL: none */
+    uint32_t mark;         /* SO_MARK of its sockets */
+};
+
+/* The route that these packets would take now. About 10 us; never blocks. */
+void link_find_route(struct link_route *out, const struct link_flow *flow);
 /* True if the route is known to have changed: it disappeared, is new, or uses another interface or gateway. Packets
  * of a session from `local` to `peer` are lost then, or leave with a wrong source address. If the kernel merely
  * prefers another source address (IPv6 prefers new ones), the route has not changed: the old address still works. */

@@ -141,7 +141,7 @@ static bool has_route(const char *address)
     struct addr peer;
     if (addr_parse(&peer, address, 53) < 0)
         return false;
-    link_find_route(&route, NULL, &peer);
+    link_find_route(&route, &(struct link_flow){.peer = &peer});
     return route.reach == LINK_WAY;
 }
 

@@ -7,11 +7,12 @@
  * - From the first event of a burst until LINK_SETTLE_MS later the handle does not poll: a burst of any size wakes
  *   the loop twice. The handle polls again before `changed` runs, so a change during that call begins the next
  *   burst.
- * - The kernel looks up a route for packets with the given source address, so routing rules and tables apply as
- *   they do to the packets.
+ * - The kernel looks up a route for packets with the source address, interface and mark of a session, so routing
+ *   rules and tables apply as they do to the packets.
  */
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/errors.h"
@@ -105,7 +106,7 @@ void link_close(struct link *link)
 struct route_request {
     struct nlmsghdr head;
     struct rtmsg route;
-    uint8_t attributes[64]; /* a destination, a source, an interface */
+    uint8_t attributes[64]; /* a destination, a source, an interface, a mark */
 };
 
 struct reply {
@@ -133,7 +134,9 @@ static void question_add_addr(struct route_request *question, unsigned short typ
         question_add(question, type, &addr->in6.sin6_addr, sizeof(addr->in6.sin6_addr));
 }
 
-static void question_make(struct route_request *question, const struct addr *from, const struct addr *to)
+/* `interface`: its index, 0 for any. For IPv6 the kernel ignores the interface of a lookup that has a source. */
+static void question_make(struct route_request *question, const struct addr *from, const struct addr *to,
+                          unsigned interface, uint32_t mark)
 {
     unsigned char bits = to->sa.sa_family == AF_INET ? 32 : 128;
     *question = (struct route_request){
@@ -143,12 +146,16 @@ static void question_make(struct route_request *question, const struct addr *fro
         .route = {.rtm_family = (unsigned char)to->sa.sa_family, .rtm_dst_len = bits},
     };
     question_add_addr(question, RTA_DST, to);
-    if (from) {
+    if (from && !(interface && to->sa.sa_family == AF_INET6)) {
         question->route.rtm_src_len = bits;
         question_add_addr(question, RTA_SRC, from);
     }
-    if (to->sa.sa_family == AF_INET6 && to->in6.sin6_scope_id)
-        question_add(question, RTA_OIF, &to->in6.sin6_scope_id, sizeof(to->in6.sin6_scope_id));
+    if (!interface && to->sa.sa_family == AF_INET6)
+        interface = to->in6.sin6_scope_id;
+    if (interface)
+        question_add(question, RTA_OIF, &interface, sizeof(interface));
+    if (mark)
+        question_add(question, RTA_MARK, &mark, sizeof(mark));
 }
 
 /* Sends a request; the reply is available at once. 0 or a negative errno. */
@@ -194,15 +201,16 @@ static bool is_verdict(int error)
 }
 
 /* `type` (RTN_UNICAST, RTN_LOCAL, ...) is set for LINK_WAY only. */
-static void look_up(struct link_route *out, unsigned char *type, const struct addr *from, const struct addr *to)
+static void look_up(struct link_route *out, unsigned char *type, const struct link_flow *flow)
 {
     struct route_request question;
     struct reply reply;
     struct addr peer;
+    unsigned interface = flow->interface ? if_nametoindex(flow->interface) : 0;
     *out = (struct link_route){.reach = LINK_NO_WAY};
-    if (addr_resolve(&peer, to) < 0)
+    if (addr_resolve(&peer, flow->peer) < 0 || (flow->interface && !interface))
         return;
-    question_make(&question, from, &peer);
+    question_make(&question, flow->local, &peer, interface, flow->mark);
     *out = (struct link_route){.reach = LINK_UNKNOWN};
     if (exchange(&question, &reply) < 0)
         return;
@@ -219,22 +227,24 @@ static void look_up(struct link_route *out, unsigned char *type, const struct ad
 }
 
 /* Looks into the local table, because for IPv6 a lookup from an address that is gone still succeeds. */
-static enum link_reach look_for_own(const struct addr *local)
+static enum link_reach look_for_own(const struct addr *local, const char *interface)
 {
     struct link_route route;
     unsigned char type = RTN_UNSPEC;
-    look_up(&route, &type, NULL, local);
+    look_up(&route, &type, &(struct link_flow){.peer = local, .interface = interface});
     if (route.reach == LINK_WAY && type != RTN_LOCAL)
         return LINK_NO_WAY;
     return route.reach;
 }
 
-void link_find_route(struct link_route *out, const struct addr *local, const struct addr *peer)
+void link_find_route(struct link_route *out, const struct link_flow *flow)
 {
     unsigned char type;
-    enum link_reach own = local ? look_for_own(local) : LINK_WAY;
+    enum link_reach own = flow->local ? look_for_own(flow->local, NULL) : LINK_WAY;
+    if (own == LINK_NO_WAY && flow->interface) /* a VRF has a local table of its own */
+        own = look_for_own(flow->local, flow->interface);
     if (own == LINK_WAY)
-        look_up(out, &type, local, peer);
+        look_up(out, &type, flow);
     else
         *out = (struct link_route){.reach = own};
 }

@@ -270,6 +270,9 @@ void session_suspect(struct session *session, uint64_t sent_ms);
 
 /* --- network.c --- */
 
+/* The route of packets from `local` (NULL: the configured source, else the address that the kernel would choose) to the
+ * server. */
+void server_look_up(const struct server *server, const struct addr *local, struct link_route *out);
 /* Looks up the route to the server; true if it has changed. */
 bool server_find_way(struct server *server);
 

@@ -8,14 +8,22 @@
 #include "group.h"
 #include "upstream/upstream.h"
 
+void server_look_up(const struct server *server, const struct addr *local, struct link_route *out)
+{
+    const struct config_upstream *entry = server->entry;
+    if (!local && entry->has_source)
+        local = &entry->source;
+    link_find_route(out,
+                    &(struct link_flow){
+                        .local = local, .peer = &server->addr, .interface = entry->interface, .mark = entry->fwmark});
+}
+
 static bool session_lost_its_way(const struct session *session)
 {
     struct link_route now;
     struct addr local;
-    const struct addr *from = session->server->entry->has_source ? &session->server->entry->source : NULL;
-    if (session->way_noted && session->server->transport->local(session, &local) == 0)
-        from = &local;
-    link_find_route(&now, from, &session->server->addr);
+    bool known = session->way_noted && session->server->transport->local(session, &local) == 0;
+    server_look_up(session->server, known ? &local : NULL, &now);
     return link_route_changed(&session->route, &now);
 }
 
@@ -60,7 +68,7 @@ static void group_try_again(struct group *group)
 bool server_find_way(struct server *server)
 {
     struct link_route before = server->route;
-    link_find_route(&server->route, server->entry->has_source ? &server->entry->source : NULL, &server->addr);
+    server_look_up(server, NULL, &server->route);
     return link_route_changed(&before, &server->route);
 }
 

@@ -64,3 +64,17 @@ def test_a_reload_cannot_add_the_capability(make_reloadable, world, server):  # 
     daemon.wait_line("fwmark needs the capability")
     daemon.wait_line("the previous one stays in force")
     eventually(lambda: control(daemon, "/status").json["configuration"]["last_reload"] == "failed")
+
+
+def test_a_change_of_the_marked_route_ends_its_sessions(make_daemon, world, server):
+    home, far = world
+    home.run("ip", "link", "add", "out1", "type", "veth", "peer", "name", "in1", "netns", far.holder.pid)
+    for namespace, name, address in (home, "out1", "10.1.0.1/24"), (far, "in1", "10.1.0.2/24"):
+        namespace.run("ip", "address", "add", address, "dev", name)
+        namespace.run("ip", "link", "set", name, "up")
+    daemon = make_daemon(server.upstream(fwmark=MARK), namespace=home)
+    assert daemon.ask("a.example").rcode() == 0
+    home.run("ip", "route", "replace", "192.0.2.9", "via", "10.1.0.2", "table", 100)
+    daemon.wait_line("the network changed: replacing sessions whose route changed")
+    assert daemon.ask("b.example").rcode() == 0
+    assert len(server.connections) == 2

@@ -310,9 +310,9 @@ int stream_peer(const struct stream *stream, struct addr *out, bool local)
     return -ENOTCONN;
 }
 
-void link_find_route(struct link_route *out, const struct addr *local, const struct addr *peer)
+void link_find_route(struct link_route *out, const struct link_flow *flow)
 {
-    (void)local, (void)peer;
+    (void)flow;
     *out = (struct link_route){.reach = LINK_UNKNOWN};
 }
 

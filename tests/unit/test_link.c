@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -238,15 +239,21 @@ static struct addr addr_of(const char *text)
     return addr;
 }
 
-static struct link_route way(const char *from, const char *to)
+static struct link_route way_of(const char *from, const char *to, const char *interface, uint32_t mark)
 {
     struct addr local, peer = addr_of(to);
     struct link_route route;
     if (from)
         local = addr_of(from);
     memset(&route, 0xff, sizeof(route));
-    link_find_route(&route, from ? &local : NULL, &peer);
+    link_find_route(&route, &(struct link_flow){
+                                .local = from ? &local : NULL, .peer = &peer, .interface = interface, .mark = mark});
     return route;
+}
+
+static struct link_route way(const char *from, const char *to)
+{
+    return way_of(from, to, NULL, 0);
 }
 
 /* The process gets no further descriptor, so the kernel cannot look up routes. */
@@ -440,6 +447,42 @@ static void route_disappears_and_returns(void **state)
     assert_int_equal(way("fd01::2", "2001:db8::1").reach, LINK_NO_WAY);
 }
 
+static void marked_packets_have_a_route_of_their_own(void **state)
+{
+    (void)state;
+    ip("rule add fwmark 9 table 9");
+    ip("-6 rule add fwmark 9 table 9");
+    ip("route add 8.8.8.8 via 10.2.0.1 table 9");
+    ip("-6 route add 2001:db8::/32 via fd02::1 table 9");
+    const char *const ways[][2] = {{"10.1.0.2", "8.8.8.8"}, {"fd01::2", "2001:db8::1"}};
+    for (unsigned i = 0; i < 2; i++) {
+        struct link_route marked = way_of(ways[i][0], ways[i][1], NULL, 9), other = way(ways[i][0], ways[i][1]);
+        assert_int_equal(marked.interface, if_nametoindex("two"));
+        assert_int_equal(other.interface, if_nametoindex("one"));
+    }
+}
+
+static void bound_packets_have_the_route_of_their_interface(void **state)
+{
+    (void)state;
+    static const char *const ways[][2] = {{NULL, "8.8.8.8"}, {"10.1.0.2", "8.8.8.8"}, {"10.2.0.2", "8.8.8.8"},
+                                          {NULL, "fd03::1"}, {"fd01::2", "fd03::1"},  {"fd02::2", "fd03::1"}};
+    for (unsigned i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        struct link_route before = way_of(ways[i][0], ways[i][1], "two", 0);
+        assert_int_equal(before.reach, LINK_WAY);
+        assert_int_equal(before.interface, if_nametoindex("two"));
+    }
+    struct link_route before = way_of("10.2.0.2", "8.8.8.8", "two", 0);
+    ip("route replace default via 10.1.0.3 metric 10");
+    struct link_route still = way_of("10.2.0.2", "8.8.8.8", "two", 0);
+    assert_false(link_route_changed(&before, &still));
+    ip("route replace default via 10.2.0.3 metric 20");
+    struct link_route now = way_of("10.2.0.2", "8.8.8.8", "two", 0);
+    assert_true(link_route_changed(&before, &now));
+    assert_int_equal(way_of("10.2.0.2", "8.8.8.8", "gone", 0).reach, LINK_NO_WAY);
+    assert_int_equal(way_of("10.7.0.2", "8.8.8.8", "two", 0).reach, LINK_NO_WAY);
+}
+
 static void unknown_route_changes_when_there_is_none(void **state)
 {
     (void)state;
@@ -519,6 +562,8 @@ int main(void)
         IN_WORLD(route_changes_with_its_gateway),
         IN_WORLD(route_changes_with_its_interface),
         IN_WORLD(route_disappears_and_returns),
+        IN_WORLD(marked_packets_have_a_route_of_their_own),
+        IN_WORLD(bound_packets_have_the_route_of_their_interface),
         IN_WORLD(unrelated_links_and_addresses_change_no_route),
         IN_WORLD(newer_preferred_address_changes_no_route),
         IN_WORLD(route_follows_the_rule_of_its_source),

@@ -439,7 +439,7 @@ void session_begin(struct session *session)
 {
     const struct server *server = session->server;
     struct group *group = server->group;
-    link_find_route(&session->route, server->entry->has_source ? &server->entry->source : NULL, &server->addr);
+    server_look_up(server, NULL, &session->route);
     group->sessions++;
     session_set_state(session, SESSION_DIALING);
     loop_wake_by(group->loop, session->created_ms + DIAL_TIMEOUT);

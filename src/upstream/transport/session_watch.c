@@ -183,7 +183,7 @@ static void session_note_way(struct session *session)
 {
     struct addr local;
     if (session->server->transport->local(session, &local) == 0)
-        link_find_route(&session->route, &local, &session->server->addr);
+        server_look_up(session->server, &local, &session->route);
     session->way_noted = true;
 }
 
