@@ -43,9 +43,10 @@ enum {
     SCAN_MAX = 32,           /* clients that are examined to find one to evict */
     BEGUN_MS = 1000,         /* clients with an incomplete message for this long are evicted before idle ones */
     PATIENT_MS = 500,        /* a client keeps its place at least this long while its queries wait */
-    HANDSHAKES_NETWORK = 64, /* connections of one network whose TLS handshake is not done */
-    HANDSHAKES_MAX = 512,    /* of all */
-    SERVED_MAX = 256,        /* deferred queries that are walked again in one turn */
+    HANDSHAKES_NETWORK = 64, /* connections of one network whose TLS handshake takes longer than HANDSHAKE_SLOW_MS */
+    HANDSHAKE_SLOW_MS = 1000,
+    HANDSHAKES_MAX = 512, /* of all, however long they take */
+    SERVED_MAX = 256,     /* deferred queries that are walked again in one turn */
     BACKLOG = 1024,
     CLOSING_MAX = 64, /* handles close asynchronously: the most that may exist besides those of live clients */
 };
@@ -663,24 +664,37 @@ static void client_ended(struct stream *stream)
         client_drain(client_of(stream));
 }
 
-/* Handshakes that are not continued must not keep out others: of too many, the one that began first is reset. */
+/* The handshake of this network that began first. */
+static struct client *oldest_handshake(const struct share *share)
+{
+    return container_of(share_oldest(share, SHARE_HANDSHAKES), struct client, in_handshakes);
+}
+
+static void client_evict_handshake(struct client *client)
+{
+    counter_add(client->clients->resolver->counters, COUNTER_tls_evicted, 1);
+    client_reset(client, ERROR_LIMIT);
+}
+
+/* Handshakes that are not continued must not keep out others: of too many, those that began first are reset. Many
+ * clients of one network may connect at the same moment, after a restart for instance: those that go on are left alone. */
 static void client_begin_handshake(struct client *client)
 {
     struct clients *clients = client->clients;
     struct shares *shares = &clients->resolver->shares;
+    const struct share *own = client->share, *largest;
     static const struct share nobody = {.output = 0};
+    uint64_t now_ms = loop_now(clients->resolver->loop);
     client->handshaking = true;
     clients->handshaking++;
     share_take(shares, client->share, SHARE_HANDSHAKES, &client->in_handshakes);
-    const struct share *share = client->share;
-    if (share->part[SHARE_HANDSHAKES].count <= HANDSHAKES_NETWORK) {
-        if (clients->handshaking <= HANDSHAKES_MAX)
-            return;
-        share = share_largest(shares, SHARE_HANDSHAKES, &nobody);
-    }
-    counter_add(clients->resolver->counters, COUNTER_tls_evicted, 1);
-    struct list_link *oldest = share_oldest(share ? share : client->share, SHARE_HANDSHAKES);
-    client_reset(container_of(oldest, struct client, in_handshakes), ERROR_LIMIT);
+    while (own->part[SHARE_HANDSHAKES].count > HANDSHAKES_NETWORK &&
+           now_ms >= oldest_handshake(own)->accepted_ms + HANDSHAKE_SLOW_MS)
+        client_evict_handshake(oldest_handshake(own));
+    if (clients->handshaking <= HANDSHAKES_MAX)
+        return;
+    largest = share_largest(shares, SHARE_HANDSHAKES, &nobody);
+    client_evict_handshake(oldest_handshake(largest ? largest : own));
 }
 
 /* The header of a balancer (proxy.h). From then on the client is the one that it names, also for limits. */

@@ -69,6 +69,12 @@ class ManualTlsClient:
     def ready(self):
         return self.outgoing.read()
 
+    def begin(self):
+        """Sends the client hello."""
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self.tls.do_handshake()
+        self.socket.sendall(self.ready())
+
     def shake_hands(self):
         """Returns when only the last flight of this side is left to be sent."""
         while True:
