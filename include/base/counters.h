@@ -98,7 +98,7 @@
     X(plain_udp_ports, "sockets opened for plain UDP, each with a source port drawn at random")                        \
     X(plain_udp_held,                                                                                                  \
       "queries that waited because one for the same name and type was outstanding at that plain server")               \
-    X(plain_udp_late, "responses over plain UDP to a transmission that had been given up")                             \
+    X(plain_udp_late, "responses over plain UDP to a query that had ended or been given up")                           \
     X(plain_udp_wrong_id, "datagrams from a plain server without the id of a query, perhaps forged")                   \
     X(plain_udp_wrong_question, "datagrams from a plain server for another name or type, perhaps forged")              \
     X(plain_udp_attacked, "queries that went on over TCP because many wrong responses came")                           \

@@ -40,6 +40,7 @@ class PlainServer:
     def __init__(self, address="127.0.0.1", port=None, make=socket.socket):
         self.address, self.port = address, port or free_port(address)
         self.queries, self.twist, self.silent, self.closed = [], None, False, False
+        self.delay = 0  # seconds before each response over UDP
         self.udp = make(socket.AF_INET, socket.SOCK_DGRAM)
         self.stranger = make(socket.AF_INET, socket.SOCK_DGRAM)  # another port of the same machine
         self.tcp = make(socket.AF_INET, socket.SOCK_STREAM)
@@ -83,11 +84,18 @@ class PlainServer:
             query, truth = self.take(data, "udp", peer)
             if len(truth) > (query.question.edns or {"size": 512})["size"]:
                 truth = truncated(truth)
-            for message in self.twist(query, truth) if self.twist else [truth]:
-                if isinstance(message, tuple):  # from the other port
-                    self.stranger.sendto(message[0], peer)
-                elif not self.silent:
-                    self.udp.sendto(message, peer)
+            messages = list(self.twist(query, truth)) if self.twist else [truth]
+            if self.delay:
+                threading.Timer(self.delay, self.send, (messages, peer)).start()
+            else:
+                self.send(messages, peer)
+
+    def send(self, messages, peer):
+        for message in messages:
+            if isinstance(message, tuple):  # from the other port
+                self.stranger.sendto(message[0], peer)
+            elif not self.silent and not self.closed:
+                self.udp.sendto(message, peer)
 
     def serve_tcp(self):
         while True:

@@ -163,6 +163,15 @@ def test_a_lost_datagram_is_sent_again_as_a_new_query(daemon, plain):
     assert 0.25 < second.time - first.time < 1.5 and stats(daemon)["repeated"] == 1
 
 
+@pytest.mark.parametrize("delay", [0.8, 2.8])
+def test_a_slow_response_is_taken_when_it_comes(daemon, plain, delay):
+    """Also if the query was sent again meanwhile: before the response to the second transmission comes."""
+    with plain.lying(delay=delay):
+        ask_truly(daemon, "slow.corp.example")
+        first, second = plain.queries
+        assert time.monotonic() < second.time + delay
+
+
 def test_the_next_server_is_asked_when_one_is_silent_or_gone(make_daemon, server, make_plain):
     silent, good = make_plain(), make_plain()
     daemon = make_daemon(server, workers=1, forward=[{**ROUTE, "to": [silent.to, good.to]}])

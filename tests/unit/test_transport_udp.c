@@ -187,7 +187,7 @@ static void a_used_up_port_is_replaced(void **state)
     unsigned number = query->socket;
     uint16_t port = query->port;
     struct udp_session *udp = container_of(fake_udp(0)->datagrams, struct udp_session, datagrams);
-    udp->sockets[number].sent = UDP_SOCKET_QUERIES;
+    udp->sockets[number].used = UDP_SOCKET_QUERIES;
     for (unsigned i = 1; i < 500; i++) { /* while a query is outstanding the socket stays as it is */
         char name[64];
         snprintf(name, sizeof name, "name%u.corp.test", i);
@@ -205,7 +205,7 @@ static void a_used_up_port_is_replaced(void **state)
         ask(i, name);
         reply(0, take(0));
     }
-    assert_int_equal(udp->sockets[number].sent, 1);
+    assert_int_equal(udp->sockets[number].used, 1);
 }
 
 static void without_descriptors_the_open_sockets_are_used(void **state)
@@ -434,15 +434,51 @@ static void a_query_is_sent_twice_under_other_secrets(void **state)
     assert_int_equal(fake_counted(COUNTER_plain_udp_repeated), 1);
     assert_true(first->port != second->port || id_of(first) != id_of(second));
     assert_memory_not_equal(first->frame->data + MESSAGE_HEADER, second->frame->data + MESSAGE_HEADER, 53);
-    /* The first transmission was given up: its response is late, and not taken. */
-    size_t len = build(first, out);
-    if (first->socket != second->socket || id_of(first) != id_of(second))
-        fake_udp_deliver(fake_udp(0), first->socket, out, len);
-    assert_int_equal(fake_counted(COUNTER_plain_udp_late), 1);
-    assert_int_equal(asked[0].ended, 0);
     reply(0, second);
     assert_answered(0);
+    size_t len = build(first, out); /* the lost one was only late */
+    fake_udp_deliver(fake_udp(0), first->socket, out, len);
+    assert_int_equal(fake_counted(COUNTER_plain_udp_late), 1);
     fake_datagram_free(first);
+}
+
+static void the_response_to_the_first_transmission_counts_after_the_second(void **state)
+{
+    (void)state;
+    uint8_t out[2048];
+    ask(0, "a.corp.test");
+    struct fake_datagram *first = take(0);
+    fake_pass(UDP_FIRST_UNKNOWN + 20);
+    struct fake_datagram *second = take(0);
+    reply(0, first);
+    assert_answered(0);
+    assert_int_equal(group->servers[0]->rtt.smoothed_ms16 / 16, UDP_FIRST_UNKNOWN + 20);
+    size_t len = build(second, out);
+    fake_udp_deliver(fake_udp(0), second->socket, out, len);
+    assert_int_equal(fake_counted(COUNTER_plain_udp_late), 1);
+    fake_datagram_free(second);
+}
+
+/* Both transmissions end together, also if many wrong responses come to the socket of one or of both. */
+static void a_query_that_is_attacked_leaves_both_sockets(void **state)
+{
+    (void)state;
+    uint8_t out[2048];
+    ask(0, "a.corp.test");
+    struct fake_datagram *first = take(0);
+    fake_pass(UDP_FIRST_UNKNOWN + 20);
+    struct fake_datagram *second = take(0);
+    size_t len = build(first, out);
+    write_u16(out, (uint16_t)(id_of(first) ^ (id_of(first) ^ id_of(second) ^ 1 ? 1 : 2)));
+    for (unsigned i = 0; i < UDP_WRONG; i++)
+        fake_udp_deliver(fake_udp(0), first->socket, out, len);
+    assert_int_equal(fake_counted(COUNTER_plain_udp_attacked), 1);
+    len = build(second, out);
+    fake_udp_deliver(fake_udp(0), second->socket, out, len);
+    assert_int_equal(fake_counted(COUNTER_plain_udp_late), 1);
+    assert_int_equal(asked[0].ended, 0);
+    fake_datagram_free(first);
+    fake_datagram_free(second);
 }
 
 static void a_name_without_response_fails_alone_if_others_are_answered(void **state)
@@ -456,7 +492,7 @@ static void a_name_without_response_fails_alone_if_others_are_answered(void **st
     ask(1, "fast.corp.test");
     reply(0, take(0));
     assert_answered(1);
-    fake_pass(1100);
+    fake_pass(UDP_SECOND - 900);
     assert_int_equal(asked[0].status, ERROR_UNANSWERED);
     assert_int_equal(asked[0].attempt.outcome, OUTCOME_UNUSABLE);
     assert_int_equal(fake_udp(0)->written, 3);
@@ -636,6 +672,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(tcp_that_is_refused_fails_the_query_only, setup, teardown),
         cmocka_unit_test_setup_teardown(an_error_without_a_question_is_a_response, setup, teardown),
         cmocka_unit_test_setup_teardown(a_query_is_sent_twice_under_other_secrets, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_response_to_the_first_transmission_counts_after_the_second, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_query_that_is_attacked_leaves_both_sockets, setup, teardown),
         cmocka_unit_test_setup_teardown(a_name_without_response_fails_alone_if_others_are_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(a_silent_server_fails_and_is_asked_for_its_zone_first, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refused_datagram_fails_the_server_at_once, setup_two, teardown),

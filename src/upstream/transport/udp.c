@@ -7,14 +7,15 @@
  *
  * Invariants:
  *   - a server has at most one session of a worker (transport.single), and a question (name, type and class) at most
- *     one transmission outstanding at a server: more would multiply the chances of somebody who guesses (RFC 5452
- *     section 5). Attempts with the same question and other flags wait for its end;
+ *     one query with its two transmissions outstanding at a server: more would multiply the chances of somebody who
+ *     guesses (RFC 5452 section 5). Attempts with the same question and other flags wait for its end;
  *   - a socket sends at most UDP_SOCKET_QUERIES queries; id, socket and letter case are drawn anew for each transmission;
  *   - a server fails for all its queries if the kernel reports an error, or if it has answered nothing for as long as
  *     a query has time; else only the query fails.
  */
 #include "udp.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include "base/errors.h"
@@ -75,7 +76,6 @@ static struct udp_query *begin_query(struct udp_session *udp, struct attempt *at
     }
     query->attempt = attempt;
     query->key = key;
-    query->begun_ms = now_of(udp);
     table_insert(&plain_of(udp->session.server)->asked, &query->in_asked, hash_of(key));
     return query;
 }
@@ -130,11 +130,10 @@ void udp_note_heard(struct udp_session *udp)
     udp->unproven = false;
 }
 
-void udp_deliver(struct udp_session *udp, struct udp_query *query, uint8_t *message, size_t len)
+void udp_deliver(struct udp_session *udp, struct udp_query *query, uint64_t sent_ms, uint8_t *message, size_t len)
 {
     struct session *session = &udp->session;
     struct attempt *attempt = query->attempt;
-    uint64_t sent_ms = query->sent_ms;
     udp_note_heard(udp);
     udp_end_query(udp, query);
     session_detach(session, attempt);
@@ -146,11 +145,16 @@ void udp_deliver(struct udp_session *udp, struct udp_query *query, uint8_t *mess
 
 /* --- sockets --- */
 
-void udp_leave_socket(struct udp_session *udp, struct udp_query *query)
+void udp_leave_sockets(struct udp_session *udp, struct udp_query *query)
 {
-    struct udp_socket *socket = &udp->sockets[query->socket];
-    list_remove(&query->in_place);
-    socket->gone[socket->gone_count++ % UDP_GONE] = query->id;
+    for (unsigned i = 0; i < query->count; i++) {
+        struct udp_sent *sent = &query->sent[i];
+        struct udp_socket *socket = &udp->sockets[sent->socket];
+        if (!list_linked(&sent->in_socket))
+            continue;
+        list_remove(&sent->in_socket);
+        socket->gone[socket->gone_count++ % UDP_GONE] = sent->id;
+    }
 }
 
 static int open_socket(struct udp_session *udp, unsigned number)
@@ -159,21 +163,21 @@ static int open_socket(struct udp_session *udp, unsigned number)
     int status = datagrams_open_socket(&udp->datagrams, number);
     if (status < 0)
         return status;
-    socket->sent = socket->wrong = socket->gone_count = 0;
+    socket->used = socket->wrong = socket->gone_count = 0;
     counter_add(counters_of(udp), COUNTER_plain_udp_ports, 1);
     return 0;
 }
 
-/* A socket with a free number of queries, or one that can be replaced by a new one. */
+/* A socket with a free number of transmissions, or one that can be replaced by a new one. */
 static bool is_eligible(const struct udp_session *udp, unsigned number)
 {
     const struct udp_socket *socket = &udp->sockets[number];
-    return socket->sent < UDP_SOCKET_QUERIES || list_empty(&socket->queries);
+    return socket->used < UDP_SOCKET_QUERIES || list_empty(&socket->sent);
 }
 
 static bool is_fresh(const struct udp_session *udp, unsigned number)
 {
-    return datagrams_is_open(&udp->datagrams, number) && udp->sockets[number].sent < UDP_SOCKET_QUERIES;
+    return datagrams_is_open(&udp->datagrams, number) && udp->sockets[number].used < UDP_SOCKET_QUERIES;
 }
 
 /* No descriptor is left: the next socket that is open, one with too many queries only if there is no other. */
@@ -211,8 +215,8 @@ static uint16_t draw_id(const struct udp_socket *socket)
     do {
         id = (uint16_t)random_below(65536);
         used = false;
-        list_for_each(link, &socket->queries)
-            used |= container_of(link, struct udp_query, in_place)->id == id;
+        list_for_each(link, &socket->sent)
+            used |= container_of(link, struct udp_sent, in_socket)->id == id;
     } while (used);
     return id;
 }
@@ -225,13 +229,14 @@ static uint64_t first_wait(const struct rtt *rtt)
     return wait_ms < UDP_FIRST_MIN ? UDP_FIRST_MIN : wait_ms > UDP_FIRST_MAX ? UDP_FIRST_MAX : wait_ms;
 }
 
-static void note_transmission(struct udp_session *udp, struct udp_query *query)
+static void note_transmission(struct udp_session *udp, struct udp_sent *sent)
 {
-    struct udp_socket *socket = &udp->sockets[query->socket];
-    query->sent_ms = udp->asked_ms = now_of(udp);
-    query->wrong = socket->wrong;
-    socket->sent++;
-    list_push_back(&socket->queries, &query->in_place);
+    struct udp_socket *socket = &udp->sockets[sent->socket];
+    sent->sent_ms = udp->asked_ms = now_of(udp);
+    sent->wrong = socket->wrong;
+    sent->query->count++;
+    socket->used++;
+    list_push_back(&socket->sent, &sent->in_socket);
     if (!udp->unheard_ms)
         udp->unheard_ms = udp->asked_ms;
     counter_add(counters_of(udp), COUNTER_plain_udp_queries, 1);
@@ -243,26 +248,28 @@ static bool is_like_loss(int status)
     return status == -EAGAIN || status == -ENOBUFS || status == -ENOMEM || status == -EINTR;
 }
 
-/* Sends a query of this length, which is in no place. 0, or a negative error of the server or the network. */
+/* Sends a query of this length. 0, or a negative error of the server or the network. */
 static int transmit(struct udp_session *udp, struct udp_query *query, uint8_t *message, size_t len)
 {
     const struct plain *plain = plain_of(udp->session.server);
     int number = draw_socket(udp);
     if (number < 0)
         return number;
-    query->socket = (uint8_t)number;
-    query->id = draw_id(&udp->sockets[number]);
-    query->mixed = letter_case_is_mixed(&plain->letter_case, now_of(udp));
-    if (query->mixed)
+    assert(query->count < UDP_TRANSMISSIONS);
+    struct udp_sent *sent = &query->sent[query->count];
+    sent->query = query;
+    sent->socket = (uint8_t)number;
+    sent->id = draw_id(&udp->sockets[number]);
+    sent->mixed = letter_case_is_mixed(&plain->letter_case, now_of(udp));
+    if (sent->mixed)
         letter_case_mix(message + MESSAGE_HEADER, query->key->name_len);
-    query->name_len = query->key->name_len;
-    memcpy(query->name, message + MESSAGE_HEADER, query->name_len);
-    edit_set_id(message, query->id);
+    memcpy(sent->name, message + MESSAGE_HEADER, query->key->name_len);
+    edit_set_id(message, sent->id);
     session_tap(&udp->session, TAP_UDP, TAP_FORWARDER_QUERY, message, len);
-    int status = datagrams_send(&udp->datagrams, query->socket, message, len);
+    int status = datagrams_send(&udp->datagrams, sent->socket, message, len);
     if (status < 0 && !is_like_loss(status))
         return status;
-    note_transmission(udp, query);
+    note_transmission(udp, sent);
     return 0;
 }
 
@@ -374,12 +381,11 @@ static void send_again(struct udp_session *udp, struct udp_query *query)
 {
     uint8_t message[EDIT_QUESTION_MAX];
     counter_add(counters_of(udp), COUNTER_plain_udp_repeated, 1);
-    udp_leave_socket(udp, query);
     int status = transmit(udp, query, message, build(udp, query, message));
     if (status < 0)
         udp_stop(&udp->session, status);
     else
-        udp_set_phase(udp, query, UDP_PHASE_SECOND, UDP_SECOND);
+        udp_set_phase(udp, query, UDP_PHASE_SECOND, query->attempt ? UDP_SECOND : UDP_PROBE);
 }
 
 static void query_is_due(struct udp_session *udp, struct udp_query *query, uint64_t now_ms)
@@ -396,7 +402,7 @@ static void query_is_due(struct udp_session *udp, struct udp_query *query, uint6
     if (query->phase == UDP_PHASE_TCP)
         udp_tcp_leave(udp, query);
     else
-        udp_leave_socket(udp, query);
+        udp_leave_sockets(udp, query);
     udp_fail(udp, query, ERROR_UNANSWERED);
 }
 
@@ -455,7 +461,7 @@ static void udp_cancel(struct session *session, struct attempt *attempt)
     if (query && query->phase == UDP_PHASE_TCP)
         udp_tcp_leave(udp, query);
     else if (query)
-        udp_leave_socket(udp, query);
+        udp_leave_sockets(udp, query);
     if (query)
         udp_end_query(udp, query);
     session_detach(session, attempt);
@@ -470,7 +476,8 @@ static void free_queries(struct udp_session *udp)
     for (int phase = 0; phase < UDP_PHASES; phase++)
         while ((link = list_first(&udp->running[phase]))) {
             struct udp_query *query = container_of(link, struct udp_query, in_phase);
-            list_remove(&query->in_place);
+            list_remove(&query->in_tcp);
+            udp_leave_sockets(udp, query);
             free_query(udp, query);
         }
     while ((link = list_pop(&udp->held)))
@@ -541,7 +548,7 @@ static int udp_start(struct server *server)
     }
     session_init(&udp->session, server, 0);
     for (unsigned i = 0; i < DATAGRAMS_SOCKETS; i++)
-        list_init(&udp->sockets[i].queries);
+        list_init(&udp->sockets[i].sent);
     for (int phase = 0; phase < UDP_PHASES; phase++)
         list_init(&udp->running[phase]);
     list_init(&udp->held);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Private to udp.c, udp_receive.c and udp_tcp.c: a session over UDP, and its outstanding queries.
  *
- * A query is sent at most twice, each time from another socket with another id and another letter case; the first
- * transmission is given up when the second one is sent. Then it has failed. It goes on over TCP if its response is
+ * A query is sent at most twice, each time from a socket, with an id and in a letter case that are drawn anew. The
+ * response to either transmission counts, since the server may only be slow. It goes on over TCP if its response is
  * truncated or in another letter case, or if many forged responses came to its socket.
  */
 #ifndef DOTSTUB_UPSTREAM_UDP_H
@@ -16,7 +16,8 @@ enum {
     UDP_FIRST_UNKNOWN = 600, /* ms before the second transmission, if the response times are unknown; else 4 medians, */
     UDP_FIRST_MIN = 300,     /* within these limits */
     UDP_FIRST_MAX = 1000,
-    UDP_SECOND = 2000,        /* ms before a query has failed: a server may need this long for a name */
+    UDP_SECOND = 3200,        /* ms before a query has failed: with the first part, as long as most clients wait */
+    UDP_PROBE = 2000,         /* the same for the query with which a session is opened */
     UDP_TCP = 4000,           /* the same for TCP: connection and response */
     UDP_TCP_IDLE = 2000,      /* ms after which the connection is closed */
     UDP_IDLE = 10000,         /* ms after which all sockets are closed */
@@ -27,28 +28,39 @@ enum {
 
 enum udp_phase { UDP_PHASE_FIRST, UDP_PHASE_SECOND, UDP_PHASE_TCP, UDP_PHASES };
 
+enum { UDP_TRANSMISSIONS = 2 };
+
+/* One transmission of a query. */
+struct udp_sent {
+    struct list_link in_socket; /* socket->sent; linked while its response counts */
+    struct udp_query *query;
+    uint64_t sent_ms;
+    unsigned wrong; /* socket->wrong when it was sent */
+    uint16_t id;
+    uint8_t socket;
+    bool mixed;                  /* its letter case was drawn */
+    uint8_t name[NAME_MAX_WIRE]; /* as sent */
+};
+
 struct udp_query {
     struct list_link in_phase; /* session->running[phase] */
-    struct list_link in_place; /* socket->queries, tcp.waiting or tcp.sent */
+    struct list_link in_tcp;   /* tcp.waiting or tcp.sent */
     struct table_link in_asked;
     struct attempt *attempt; /* NULL: the query of a session that is being opened */
     const struct key *key;
     enum udp_phase phase;
-    uint64_t begun_ms, sent_ms, due_ms; /* begun: the first transmission; sent: the latest */
-    unsigned tcp_losses;                /* connections that ended while it was outstanding there */
-    unsigned wrong;                     /* socket->wrong when it was sent */
-    uint16_t id;
-    uint8_t socket;
-    bool mixed;    /* its letter case was drawn */
+    uint64_t due_ms, tcp_sent_ms;
+    unsigned tcp_losses; /* connections that ended while it was outstanding there */
+    uint16_t tcp_id;
     bool over_tcp; /* it has an id of the connection */
-    uint16_t name_len;
-    uint8_t name[NAME_MAX_WIRE]; /* as sent */
+    unsigned count;
+    struct udp_sent sent[UDP_TRANSMISSIONS]; /* the first `count` */
 };
 
 struct udp_socket {
-    struct list queries;
-    unsigned sent;  /* queries */
-    unsigned wrong; /* responses, in all */
+    struct list sent; /* transmissions whose response counts */
+    unsigned used;    /* transmissions, in all */
+    unsigned wrong;   /* responses, in all */
     unsigned gone_count;
     uint16_t gone[UDP_GONE];
 };
@@ -84,16 +96,16 @@ void udp_stop(struct session *session, int reason);
 /* The session's flush runs before the loop sleeps. */
 void udp_wake(struct udp_session *udp);
 void udp_set_phase(struct udp_session *udp, struct udp_query *query, enum udp_phase phase, uint64_t wait_ms);
-/* Takes a query off its socket. */
-void udp_leave_socket(struct udp_session *udp, struct udp_query *query);
+/* Takes a query off its sockets. */
+void udp_leave_sockets(struct udp_session *udp, struct udp_query *query);
 /* Ends a query, which is in no place any more, and frees it. Its attempt stays as it is. */
 void udp_end_query(struct udp_session *udp, struct udp_query *query);
 /* Ends a query and its attempt without a response. */
 void udp_fail(struct udp_session *udp, struct udp_query *query, int reason);
 /* A response came, by UDP or TCP. */
 void udp_note_heard(struct udp_session *udp);
-/* Ends a query with the response to it. */
-void udp_deliver(struct udp_session *udp, struct udp_query *query, uint8_t *message, size_t len);
+/* Ends a query with the response to its transmission of that time. */
+void udp_deliver(struct udp_session *udp, struct udp_query *query, uint64_t sent_ms, uint8_t *message, size_t len);
 /* Frees the session if its last handle is gone. */
 void udp_handle_gone(struct udp_session *udp);
 

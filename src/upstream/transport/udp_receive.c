@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which datagrams are responses. The kernel delivers only those from the server's address and port to the port of the
- * socket; the id and the Question section, in its letter case, must be those of a query of this socket.
+ * socket; the id and the Question section, in its letter case, must be those of a transmission of this socket.
  *
  * Invariant: a datagram that does not answer an outstanding query changes nothing but counts, until UDP_WRONG of them
  * send the queries of the socket over TCP.
@@ -12,12 +12,12 @@ static struct counters *counters_of(const struct udp_session *udp)
     return udp->session.server->group->counters;
 }
 
-static struct udp_query *find(const struct udp_socket *socket, uint16_t id)
+static struct udp_sent *find(const struct udp_socket *socket, uint16_t id)
 {
-    list_for_each(link, &socket->queries) {
-        struct udp_query *query = container_of(link, struct udp_query, in_place);
-        if (query->id == id)
-            return query;
+    list_for_each(link, &socket->sent) {
+        struct udp_sent *sent = container_of(link, struct udp_sent, in_socket);
+        if (sent->id == id)
+            return sent;
     }
     return NULL;
 }
@@ -30,48 +30,54 @@ static bool is_late(const struct udp_socket *socket, uint16_t id)
     return false;
 }
 
-/* Somebody guesses: the queries that have had UDP_WRONG wrong responses go over TCP. The port is used no more. */
-static void note_wrong(struct udp_session *udp, struct udp_socket *socket)
-{
-    struct list_link *link = list_first(&socket->queries), *after;
-    socket->wrong++;
-    for (; link; link = after) {
-        struct udp_query *query = container_of(link, struct udp_query, in_place);
-        after = list_next(&socket->queries, link);
-        if (socket->wrong - query->wrong < UDP_WRONG || !query->attempt)
-            continue;
-        socket->sent = UDP_SOCKET_QUERIES;
-        counter_add(counters_of(udp), COUNTER_plain_udp_attacked, 1);
-        udp_leave_socket(udp, query);
-        udp_tcp_take(udp, query);
-    }
-}
-
 static void over_tcp(struct udp_session *udp, struct udp_query *query)
 {
-    udp_leave_socket(udp, query);
+    udp_leave_sockets(udp, query);
     udp_tcp_take(udp, query);
 }
 
+/* The first transmission of the socket that has had UDP_WRONG wrong responses; NULL: there is none. */
+static struct udp_sent *find_attacked(const struct udp_socket *socket)
+{
+    list_for_each(link, &socket->sent) {
+        struct udp_sent *sent = container_of(link, struct udp_sent, in_socket);
+        if (socket->wrong - sent->wrong >= UDP_WRONG && sent->query->attempt)
+            return sent;
+    }
+    return NULL;
+}
+
+/* Somebody guesses: queries that have had many wrong responses go over TCP. The port is used no more. */
+static void note_wrong(struct udp_session *udp, struct udp_socket *socket)
+{
+    struct udp_sent *attacked;
+    socket->wrong++;
+    while ((attacked = find_attacked(socket))) {
+        socket->used = UDP_SOCKET_QUERIES;
+        counter_add(counters_of(udp), COUNTER_plain_udp_attacked, 1);
+        over_tcp(udp, attacked->query);
+    }
+}
+
 /* A response to the query with which the session is opened. */
-static void proven(struct udp_session *udp, struct udp_query *query)
+static void proven(struct udp_session *udp, const struct udp_sent *sent)
 {
     struct session *session = &udp->session;
-    uint64_t sent_ms = query->sent_ms;
+    uint64_t sent_ms = sent->sent_ms;
     udp_note_heard(udp);
-    udp_leave_socket(udp, query);
-    udp_end_query(udp, query);
+    udp_leave_sockets(udp, sent->query);
+    udp_end_query(udp, sent->query);
     session_note_response(session, sent_ms);
     if (session->state == SESSION_DIALING)
         session_opened(session, true);
 }
 
 /* Letters count only if they were drawn: a server may answer in lower case what was sent in lower case. */
-static bool has_other_case(struct udp_session *udp, const struct udp_query *query, const uint8_t *message)
+static bool has_other_case(struct udp_session *udp, const struct udp_sent *sent, const uint8_t *message)
 {
     struct server *server = udp->session.server;
-    bool same = memcmp(message + MESSAGE_HEADER, query->name, query->name_len) == 0;
-    if (!query->mixed)
+    bool same = memcmp(message + MESSAGE_HEADER, sent->name, sent->query->key->name_len) == 0;
+    if (!sent->mixed)
         return false;
     if (letter_case_note(&plain_of(server)->letter_case, same, loop_now(server->group->loop))) {
         counter_add(counters_of(udp), COUNTER_plain_udp_unmixed, 1);
@@ -81,12 +87,13 @@ static bool has_other_case(struct udp_session *udp, const struct udp_query *quer
     return !same;
 }
 
-static void take(struct udp_session *udp, struct udp_query *query, uint8_t *message, size_t len)
+static void take(struct udp_session *udp, const struct udp_sent *sent, uint8_t *message, size_t len)
 {
+    struct udp_query *query = sent->query;
     bool bare = session_is_bare_error(message, len);
-    bool other = !bare && has_other_case(udp, query, message);
+    bool other = !bare && has_other_case(udp, sent, message);
     if (!query->attempt) {
-        proven(udp, query);
+        proven(udp, sent);
     } else if (other) {
         over_tcp(udp, query);
     } else if (!bare && read_u16(message + MESSAGE_FLAGS) & FLAG_TC) {
@@ -94,8 +101,9 @@ static void take(struct udp_session *udp, struct udp_query *query, uint8_t *mess
         udp_note_heard(udp);
         over_tcp(udp, query);
     } else {
-        udp_leave_socket(udp, query);
-        udp_deliver(udp, query, message, len);
+        uint64_t sent_ms = sent->sent_ms;
+        udp_leave_sockets(udp, query);
+        udp_deliver(udp, query, sent_ms, message, len);
     }
 }
 
@@ -112,14 +120,15 @@ void udp_received(struct datagrams *datagrams, unsigned number, uint8_t *message
     }
     session_tap(&udp->session, TAP_UDP, TAP_FORWARDER_RESPONSE, message, len);
     uint16_t id = read_u16(message);
-    struct udp_query *query = find(socket, id);
-    if (query && (session_is_bare_error(message, len) || message_answers((struct bytes){message, len}, query->key))) {
-        take(udp, query, message, len);
-    } else if (!query && is_late(socket, id)) {
+    struct udp_sent *sent = find(socket, id);
+    if (sent &&
+        (session_is_bare_error(message, len) || message_answers((struct bytes){message, len}, sent->query->key))) {
+        take(udp, sent, message, len);
+    } else if (!sent && is_late(socket, id)) {
         counter_add(counters_of(udp), COUNTER_plain_udp_late, 1);
         udp_note_heard(udp);
     } else {
-        counter_add(counters_of(udp), query ? COUNTER_plain_udp_wrong_question : COUNTER_plain_udp_wrong_id, 1);
+        counter_add(counters_of(udp), sent ? COUNTER_plain_udp_wrong_question : COUNTER_plain_udp_wrong_id, 1);
         note_wrong(udp, socket);
     }
 }

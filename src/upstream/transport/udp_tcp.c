@@ -24,18 +24,18 @@ static bool write_one(struct udp_session *udp, struct udp_query *query)
 {
     struct session *session = &udp->session;
     uint8_t *message = stream_reserve(&udp->tcp.stream, EDIT_QUESTION_MAX);
-    if (!message || ids_take(&session->ids, query->attempt, &query->id) < 0) {
+    if (!message || ids_take(&session->ids, query->attempt, &query->tcp_id) < 0) {
         counter_add(group_of(udp)->counters, COUNTER_memory_failed, 1);
         return false;
     }
     size_t len = session_build(session, query->attempt, message, false);
-    edit_set_id(message, query->id);
+    edit_set_id(message, query->tcp_id);
     session_tap(session, TAP_TCP, TAP_FORWARDER_QUERY, message, len);
     stream_commit(&udp->tcp.stream, len);
-    list_remove(&query->in_place);
-    list_push_back(&udp->tcp.sent, &query->in_place);
+    list_remove(&query->in_tcp);
+    list_push_back(&udp->tcp.sent, &query->in_tcp);
     query->over_tcp = true;
-    query->sent_ms = udp->tcp.used_ms = loop_now(group_of(udp)->loop);
+    query->tcp_sent_ms = udp->tcp.used_ms = loop_now(group_of(udp)->loop);
     counter_add(group_of(udp)->counters, COUNTER_plain_udp_over_tcp, 1);
     return true;
 }
@@ -47,7 +47,7 @@ void udp_tcp_flush(struct udp_session *udp)
     bool wrote = false;
     if (!tcp->used || tcp->closing || !stream_drained(&tcp->stream))
         return;
-    while ((link = list_first(&tcp->waiting)) && write_one(udp, container_of(link, struct udp_query, in_place)))
+    while ((link = list_first(&tcp->waiting)) && write_one(udp, container_of(link, struct udp_query, in_tcp)))
         wrote = true;
     if (wrote)
         stream_flush(&tcp->stream);
@@ -88,10 +88,10 @@ static void on_frame(struct stream *stream, uint8_t *message, size_t len)
     } else {
         struct udp_query *query = attempt->in_transport;
         ids_give(&session->ids, id);
-        list_remove(&query->in_place);
+        list_remove(&query->in_tcp);
         stream->unanswered = 0;
         udp->tcp.used_ms = loop_now(group_of(udp)->loop);
-        udp_deliver(udp, query, message, len);
+        udp_deliver(udp, query, query->tcp_sent_ms, message, len);
     }
 }
 
@@ -106,15 +106,15 @@ static void lose(struct udp_session *udp, bool connected, int reason)
     struct list failed;
     list_init(&failed);
     while ((link = list_pop(&udp->tcp.sent))) {
-        struct udp_query *query = container_of(link, struct udp_query, in_place);
-        ids_give(&udp->session.ids, query->id);
+        struct udp_query *query = container_of(link, struct udp_query, in_tcp);
+        ids_give(&udp->session.ids, query->tcp_id);
         query->over_tcp = false;
         list_push_back(query->tcp_losses++ == 0 ? &udp->tcp.waiting : &failed, link);
     }
     while (!connected && (link = list_pop(&udp->tcp.waiting)))
         list_push_back(&failed, link);
     while ((link = list_pop(&failed)))
-        udp_fail(udp, container_of(link, struct udp_query, in_place), reason);
+        udp_fail(udp, container_of(link, struct udp_query, in_tcp), reason);
 }
 
 static void on_closed(struct stream *stream, int reason)
@@ -147,7 +147,7 @@ static void connect_now(struct udp_session *udp)
                                 entry->has_source ? &entry->source : NULL);
     if (status < 0) {
         list_for_each(link, &udp->tcp.waiting)
-            container_of(link, struct udp_query, in_place)->due_ms = loop_now(loop);
+            container_of(link, struct udp_query, in_tcp)->due_ms = loop_now(loop);
         loop_wake_by(loop, loop_now(loop));
         return;
     }
@@ -159,7 +159,7 @@ static void connect_now(struct udp_session *udp)
 void udp_tcp_take(struct udp_session *udp, struct udp_query *query)
 {
     udp_set_phase(udp, query, UDP_PHASE_TCP, UDP_TCP);
-    list_push_back(&udp->tcp.waiting, &query->in_place);
+    list_push_back(&udp->tcp.waiting, &query->in_tcp);
     if (!udp->tcp.used)
         connect_now(udp);
     udp_wake(udp);
@@ -168,8 +168,8 @@ void udp_tcp_take(struct udp_session *udp, struct udp_query *query)
 void udp_tcp_leave(struct udp_session *udp, struct udp_query *query)
 {
     if (query->over_tcp)
-        ids_bury(&udp->session.ids, query->id);
-    list_remove(&query->in_place);
+        ids_bury(&udp->session.ids, query->tcp_id);
+    list_remove(&query->in_tcp);
 }
 
 uint64_t udp_tcp_check(struct udp_session *udp, uint64_t now_ms)
