@@ -246,7 +246,7 @@ static void stores(FILE *out, const struct gather_sum *sum)
     for (size_t i = 0; i < sum->store_count; i++)
         if (sum->stores[i].serves)
             prometheus_histogram(out, latency, (const char *const[]){"server", sum->stores[i].name, NULL},
-                                 &sum->stores[i].latency, 100000);
+                                 &sum->stores[i].latency, 10);
 }
 
 /* --- cache, reloads, process --- */

@@ -13,6 +13,7 @@ from processes import eventually
 from redisserver import SERVERS, Redis, Relay, fleet_key
 from test_ctl import ctl
 from test_defences import counters
+from test_metrics import scrape
 from test_reload import make_reloadable  # noqa: F401 (fixture)
 from test_upstream import truth
 
@@ -429,6 +430,15 @@ def test_a_reload_turns_it_off_and_on(make_reloadable, server, store, redis):
     assert json.loads(ctl(daemon, "--json", "status"))["store"]["servers"][0]["state"] == "ready"
     ask_truly(daemon, "d.example")
     assert json.loads(ctl(daemon, "--json", "status"))["store"]["servers"][0]["latency_ms"] < 100
+
+
+def test_the_metrics_have_the_latency_of_the_status(make_replica, redis):
+    daemon = make_replica()
+    for number in range(5):
+        ask_truly(daemon, f"n{number}.example")
+    _, total, replies = scrape(daemon)["dotstub_store_response_seconds"][f'{{server="{redis.where}"}}']
+    found = json.loads(ctl(daemon, "--json", "status"))["store"]["servers"][0]
+    assert replies == found["replies"] and total == pytest.approx(replies * found["latency_ms"] / 1000, abs=1e-5)
 
 
 def test_a_store_without_a_key_is_refused(tmp_path, public_path):
