@@ -71,12 +71,21 @@ static void query_log(const struct query *query, uint16_t rcode, const struct ed
 #ifdef ENABLE_DNSTAP
 #define IS_TAPPED(resolver) ((resolver)->tap != NULL)
 
+static enum tap_transport tap_transport_of(const struct origin *origin)
+{
+    if (!origin->tcp)
+        return TAP_UDP;
+    if (origin->exchange)
+        return TAP_DOH;
+    return origin->encrypted ? TAP_DOT : TAP_TCP;
+}
+
 static __attribute__((noinline, cold)) void query_tap(const struct query *query, enum tap_kind kind,
                                                       struct bytes message)
 {
     const struct tap_event event = {
         .kind = kind,
-        .transport = query->origin.tcp ? TAP_TCP : TAP_UDP,
+        .transport = tap_transport_of(&query->origin),
         .asker = &query->origin.client,
         .answerer = query->origin.tcp ? NULL : &query->origin.local,
         .message = message,

@@ -129,7 +129,7 @@ class Listener:
 class Service:
     """A daemon with listen-tls, listen-https and listen-http, and its server."""
 
-    def __init__(self, directory, certs):
+    def __init__(self, directory, certs, **config):
         directory.chmod(0o755)
         self.certs, self.directory = certs, directory
         self.server = DotServer(certs.good)
@@ -141,7 +141,7 @@ class Service:
         self.daemon = Daemon(directory, [self.server.upstream()], ca_file=certs.ca_file, port=port, **{
             "listen-https": [f"127.0.0.1@{self.https}"], "listen-http": [f"127.0.0.1@{self.http}", f"127.0.0.2@{self.http}"],
             "listen-tls": [f"127.0.0.1@{self.tls}"], "http-proxies": ["127.0.0.1"],
-            "tls-server": {"certificate": str(directory / "dns.crt"), "key": str(directory / "dns.key")}})
+            "tls-server": {"certificate": str(directory / "dns.crt"), "key": str(directory / "dns.key")}, **config})
 
     def client(self, **options):
         return HttpsClient(self.http if options.get("tls") is False else self.https, **options)

@@ -7,6 +7,7 @@ import pytest
 
 import wire
 from daemon import BINARY, SLACK, run, write_config
+from listening import Service
 from processes import Process, eventually
 from test_ctl import ctl
 from test_upstream import ask_truly
@@ -103,6 +104,19 @@ def test_queries_and_responses_of_both_sides(make_daemon, server, capture):
     assert by_kind[CLIENT_QUERY][0][4] == socket.inet_aton("127.0.0.1")
     asked = by_kind[FORWARDER_QUERY][0]
     assert asked[5] == socket.inet_aton(server.address) and asked[7] == server.port
+
+
+@tapped
+def test_the_transport_of_encrypted_clients(server, certs, capture, tmp_path_factory, cleanup):
+    service = Service(tmp_path_factory.mktemp("tapped"), certs, dnstap={"socket": str(capture.socket)})
+    cleanup.callback(service.server.stop)
+    capture.wait_line("accepted new connection")
+    with service.dot() as dot, service.client() as https:
+        assert dot.ask("a.example").rcode() == 0 and https.ask("b.example").rcode() == 0
+    service.daemon.stop()
+    seen = capture.messages()
+    for kind in CLIENT_QUERY, CLIENT_RESPONSE:
+        assert sorted(message[3] for message in seen if message[1] == kind) == [3, 4], "DOT, DOH"
 
 
 @tapped
