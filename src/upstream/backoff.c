@@ -17,8 +17,12 @@ static uint64_t backoff_length(unsigned failures, bool distrusted)
 
 static void backoff_fail(struct backoff *backoff, uint64_t retry_at_ms)
 {
-    if (retry_at_ms > backoff->retry_at_ms)
+    if (retry_at_ms > backoff->retry_at_ms) {
         backoff->retry_at_ms = retry_at_ms;
+        backoff->alone_at_ms = 0;
+    } else if (backoff->alone_at_ms && retry_at_ms > backoff->alone_at_ms) {
+        backoff->alone_at_ms = retry_at_ms;
+    }
     backoff->failures++;
 }
 
@@ -30,4 +34,10 @@ void backoff_note_dial(struct backoff *backoff, uint64_t begun_ms, bool distrust
 void backoff_note_session(struct backoff *backoff, uint64_t begun_ms)
 {
     backoff_fail(backoff, backoff->failures ? begun_ms + backoff_length(backoff->failures - 1, false) : 0);
+}
+
+void backoff_rest(struct backoff *backoff, uint64_t now_ms, uint64_t rest_ms)
+{
+    backoff->retry_at_ms = now_ms + rest_ms;
+    backoff->alone_at_ms = now_ms + (rest_ms < BACKOFF_ALONE ? rest_ms : BACKOFF_ALONE);
 }

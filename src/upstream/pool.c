@@ -150,10 +150,25 @@ static struct session *server_session(const struct server *server, const struct 
 
 /* --- dialling --- */
 
+static bool group_has_session(const struct group *group)
+{
+    for (size_t i = 0; i < group->server_count; i++)
+        if (group->servers[i]->open)
+            return true;
+    return false;
+}
+
+static bool server_backs_off(const struct server *server, uint64_t now_ms)
+{
+    const struct backoff *backoff = &server->backoff;
+    if (now_ms >= backoff->retry_at_ms)
+        return false;
+    return !backoff->alone_at_ms || now_ms < backoff->alone_at_ms || group_has_session(server->group);
+}
+
 static bool server_rests(const struct server *server, uint64_t now_ms)
 {
-    return now_ms < server->backoff.retry_at_ms || fallback_is_idle(server) ||
-           budget_wait(server->budget, now_ms) > 0 ||
+    return server_backs_off(server, now_ms) || fallback_is_idle(server) || budget_wait(server->budget, now_ms) > 0 ||
            (server->dialing && (server->transport->single || now_ms < server->dialed_ms + DIAL_OVERLAP));
 }
 
@@ -362,8 +377,9 @@ static struct prospect pool_prospect(const struct group *group, uint64_t now_ms)
         uint64_t wait_ms = budget_wait(server->budget, now_ms);
         if (wait_ms > 0 && now_ms + wait_ms < prospect.budget_at_ms)
             prospect.budget_at_ms = now_ms + wait_ms;
-        if (server->backoff.retry_at_ms < prospect.retry_at_ms)
-            prospect.retry_at_ms = server->backoff.retry_at_ms;
+        uint64_t retry_at_ms = server->backoff.alone_at_ms ? server->backoff.alone_at_ms : server->backoff.retry_at_ms;
+        if (retry_at_ms < prospect.retry_at_ms)
+            prospect.retry_at_ms = retry_at_ms;
         prospect.session |= server->open || server->dialing;
         prospect.failed_once |= server->backoff.failures == 1;
     }
@@ -473,7 +489,7 @@ static void server_drop_surplus_dials(struct server *server)
 
 void pool_dial_succeeded(struct server *server)
 {
-    server->backoff.retry_at_ms = 0;
+    server->backoff.retry_at_ms = server->backoff.alone_at_ms = 0;
     fallback_note_opened(server);
     server->group->last_error = 0;
     server->group->last_failed = NULL;

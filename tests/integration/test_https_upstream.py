@@ -95,6 +95,13 @@ def test_retry_after_is_obeyed(make_daemon, doh, server, status):
     assert time.monotonic() >= began + 1.9
 
 
+def test_a_server_without_an_alternative_is_asked_again_soon(daemon, doh):
+    assert daemon.ask("a.example").rcode() == 0
+    with doh.lying(status=503, headers=(("retry-after", "600"),)):
+        assert daemon.ask("b.example").rcode() == 2
+    eventually(lambda: daemon.ask(f"c{time.monotonic()}.example").rcode() == 0, what="answers again")
+
+
 def test_goaway_loses_no_query(daemon, doh):
     for way in ("after", "refuse"):
         assert daemon.ask(f"before-{way}.example").rcode() == 0

@@ -76,6 +76,24 @@ static void the_first_session_without_a_response_delays_nothing(void **state)
     assert_in_range(backoff.retry_at_ms, 2000 + 2 * BACKOFF_FIRST * 3 / 4, 2000 + 2 * BACKOFF_FIRST);
 }
 
+/* A server that asked for a rest gets it while others answer; alone it is dialled like one that failed. */
+static void a_rest_is_short_for_a_server_that_is_alone(void **state)
+{
+    (void)state;
+    struct backoff backoff = {.failures = 1};
+    backoff_rest(&backoff, 1000, 600000);
+    assert_int_equal(backoff.retry_at_ms, 601000);
+    assert_int_equal(backoff.alone_at_ms, 1000 + BACKOFF_ALONE);
+    backoff_note_dial(&backoff, 5000, false);
+    assert_int_equal(backoff.retry_at_ms, 601000);
+    assert_in_range(backoff.alone_at_ms, 5000 + BACKOFF_FIRST, 5000 + 2 * BACKOFF_FIRST);
+    backoff_note_dial(&backoff, 700000, false);
+    assert_in_range(backoff.retry_at_ms, 700000 + BACKOFF_FIRST, 700000 + BACKOFF_MAX);
+    assert_int_equal(backoff.alone_at_ms, 0);
+    backoff_rest(&backoff, 1000, 1000);
+    assert_int_equal(backoff.alone_at_ms, 2000);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -90,6 +108,7 @@ int main(void)
         cmocka_unit_test(workers_do_not_return_together),
         cmocka_unit_test(it_is_never_shortened),
         cmocka_unit_test(the_first_session_without_a_response_delays_nothing),
+        cmocka_unit_test(a_rest_is_short_for_a_server_that_is_alone),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

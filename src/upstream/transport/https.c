@@ -4,7 +4,8 @@
  * sent: no cookies, no user agent.
  *
  * An attempt fails if the status is not 200, or if the body is not a DNS message that answers the query. After 429 and 503
- * the server gets no query for the time of Retry-After. TTLs are reduced by Age.
+ * the server gets no query for the time of Retry-After, or for BACKOFF_ALONE if no other server can answer. TTLs are
+ * reduced by Age.
  *
  * Invariant: exchange->user is the attempt while it is in session->sent, and attempt->in_transport the exchange. */
 #include <errno.h>
@@ -97,7 +98,8 @@ static struct attempt *release(struct session *session, struct http2_exchange *e
     return attempt;
 }
 
-/* The server wants no query for a time: the others of its upstream, or other upstreams, get them. */
+/* The server wants no query for a time: the others of its upstream, or other upstreams, get them. A server that is alone
+ * gets queries again soon: without it nothing is answered, and an error of a moment may come with a long Retry-After. */
 static void rest(struct session *session, uint32_t retry_after_s)
 {
     struct server *server = session->server;
@@ -105,7 +107,7 @@ static void rest(struct session *session, uint32_t retry_after_s)
     if (s > REST_MAX)
         s = REST_MAX;
     pool_server_failed(server, ERROR_HTTP_BUSY);
-    server->backoff.retry_at_ms = loop_now(server->group->loop) + s * 1000;
+    backoff_rest(&server->backoff, loop_now(server->group->loop), s * 1000);
     session_retire(session);
 }
 
