@@ -42,6 +42,25 @@ static struct upstream_health look(const struct gather_sum *sum, size_t first)
     return health;
 }
 
+static bool is_unusable(const struct upstream_health *health)
+{
+    return !health->usable && health->failed;
+}
+
+/* An upstream of several groups has servers in each of them; the first group in which it is unusable counts. */
+static bool was_counted(const struct gather_sum *sum, size_t at)
+{
+    const struct server_report *servers = sum->servers;
+    struct upstream_health health;
+    for (size_t i = 0; i < at; i += health.count) {
+        health = look(sum, i);
+        if (is_unusable(&health) && strcmp(servers[i].upstream, servers[at].upstream) == 0 &&
+            addr_equal(&servers[i].addr, &servers[at].addr))
+            return true;
+    }
+    return false;
+}
+
 /* Calls `tell`, unless it is NULL, with a sentence for each upstream that failed and has no usable server; returns their number. If one
  * of its servers failed, the others were dialled as well. */
 static unsigned each_unusable(const struct gather_sum *sum, void (*tell)(void *context, const char *sentence),
@@ -51,7 +70,7 @@ static unsigned each_unusable(const struct gather_sum *sum, void (*tell)(void *c
     struct upstream_health health;
     for (size_t i = 0; i < sum->server_count; i += health.count) {
         health = look(sum, i);
-        if (health.usable || !health.failed)
+        if (!is_unusable(&health) || was_counted(sum, i))
             continue;
         char sentence[512], addr[ADDR_TEXT];
         snprintf(sentence, sizeof sentence, "upstream %s is unreachable: %s: %s", health.failed->upstream,

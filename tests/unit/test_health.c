@@ -96,6 +96,24 @@ static void each_upstream_has_a_sentence_with_its_latest_failure(void **state)
     assert_string_equal(said, "upstream one is unreachable: 192.0.2.1@853: certificate is for another name\n");
 }
 
+static void an_upstream_of_two_groups_is_told_once(void **state)
+{
+    (void)state;
+    strcpy(servers[0].upstream, "two");
+    strcpy(servers[3].group, "work");
+    failed(0, -ECONNREFUSED, 1);
+    failed(3, -ECONNREFUSED, 2);
+    assert_int_equal(at(2), HEALTH_REDUCED);
+    assert_string_equal(said, "upstream two is unreachable: 192.0.2.1@853: Connection refused\n");
+    assert_int_equal(health_unusable(&sum), 1);
+    servers[0].state = SERVER_OPEN; /* it is unusable in the second group alone */
+    assert_int_equal(at(3), HEALTH_REDUCED);
+    assert_int_equal(health_unusable(&sum), 1);
+    failed(0, -ECONNREFUSED, 4); /* another upstream with this name, of a route */
+    assert_int_equal(addr_parse(&servers[3].addr, "192.0.2.2@853", 0), 0);
+    assert_int_equal(health_unusable(&sum), 2);
+}
+
 static void without_any_usable_server_it_is_down(void **state)
 {
     (void)state;
@@ -203,6 +221,7 @@ int main(void)
         cmocka_unit_test_setup(servers_that_nobody_has_dialled_are_no_reason, setup),
         cmocka_unit_test_setup(one_usable_server_is_enough_for_its_upstream, setup),
         cmocka_unit_test_setup(each_upstream_has_a_sentence_with_its_latest_failure, setup),
+        cmocka_unit_test_setup(an_upstream_of_two_groups_is_told_once, setup),
         cmocka_unit_test_setup(without_any_usable_server_it_is_down, setup),
         cmocka_unit_test_setup(more_than_one_failed_query_in_twenty_is_failing, setup),
         cmocka_unit_test_setup(failures_count_for_a_minute, setup),
