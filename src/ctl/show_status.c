@@ -41,8 +41,21 @@ static bool is_state(const json_t *server, const char *state)
     return word && strcmp(word, state) == 0;
 }
 
+static const char *text_of(const json_t *server, const char *key)
+{
+    const char *text = json_string_value(json_object_get(server, key));
+    return text ? text : "";
+}
+
+/* An upstream of several groups has servers, and sessions, in each of them. */
+static bool is_same_upstream(const json_t *a, const json_t *b)
+{
+    return strcmp(text_of(a, "upstream"), text_of(b, "upstream")) == 0 &&
+           strcmp(text_of(a, "group"), text_of(b, "group")) == 0;
+}
+
 /* Of the servers of one upstream: one with an open session, else with a last session, else the first. */
-static const json_t *best_server(const json_t *servers, const char *upstream)
+static const json_t *best_server(const json_t *servers, const json_t *first)
 {
     const json_t *best = NULL;
     unsigned rank = 0;
@@ -50,14 +63,20 @@ static const json_t *best_server(const json_t *servers, const char *upstream)
     json_t *server;
     json_array_foreach(servers, i, server)
     {
-        const char *name = json_string_value(json_object_get(server, "upstream"));
         unsigned its = is_state(server, "open") ? 3 : json_is_object(json_object_get(server, "last_session")) ? 2 : 1;
-        if (!name || strcmp(name, upstream) != 0 || its <= rank)
+        if (!is_same_upstream(server, first) || its <= rank)
             continue;
         best = server;
         rank = its;
     }
     return best;
+}
+
+/* Names without a route are served by the group root. */
+static bool has_group(const json_t *server)
+{
+    const char *group = text_of(server, "group");
+    return *group && strcmp(group, "root") != 0;
 }
 
 /* A server that fails now is not described by its last session. */
@@ -77,28 +96,29 @@ static void print_session(const json_t *server, FILE *out)
                 json_is_true(json_object_get(session, "pinned")) ? ", pin matches" : "");
 }
 
-/* One line for each upstream. */
 static bool is_plain_transport(const char *name)
 {
     return strcmp(name, "udp") == 0 || strcmp(name, "tcp") == 0;
 }
 
+/* One line for each upstream of each group; that of a plain server has the zone as its name. */
 static void print_upstreams(const json_t *servers, FILE *out)
 {
-    const char *before = "";
+    const json_t *before = NULL;
     char name[TABLE_CELL];
     size_t i;
     json_t *server;
     json_array_foreach(servers, i, server)
     {
-        const char *upstream = json_string_value(json_object_get(server, "upstream"));
-        if (!upstream || strcmp(upstream, before) == 0)
+        if (!*text_of(server, "upstream") || (before && is_same_upstream(server, before)))
             continue;
-        before = upstream;
+        before = server;
         bool is_plain = is_plain_transport(table_field(server, "transport", name));
-        fprintf(out, "%s %s: ", is_plain ? "NOT encrypted, for" : "encrypted to",
-                table_field(server, "upstream", name));
-        const json_t *best = best_server(servers, upstream);
+        fprintf(out, "%s %s", is_plain ? "NOT encrypted, for" : "encrypted to", table_field(server, "upstream", name));
+        if (!is_plain && has_group(server))
+            fprintf(out, " (group %s)", table_field(server, "group", name));
+        fputs(": ", out);
+        const json_t *best = best_server(servers, server);
         print_session(best, out);
         if (json_is_string(json_object_get(best, "fallback")))
             fprintf(out, "; over HTTPS, because DNS over TLS does not work: %s", table_field(best, "fallback", name));
@@ -325,12 +345,18 @@ int show_status(const json_t *root, FILE *out)
 int show_servers(const json_t *root, FILE *out)
 {
     static const struct table_column columns[] = {
-        {"UPSTREAM", "upstream", false},         {"ADDRESS", "address", false},       {"STATE", "state", false},
-        {"SESSIONS", "sessions_open", true},     {"IN FLIGHT", "in_flight", true},    {"MS", "latency_ms", true},
-        {"FAILURES", "failures_in_a_row", true}, {"LAST ERROR", "last_error", false}, {.title = NULL}};
+        {"GROUP", "group", false},           {"UPSTREAM", "upstream", false},
+        {"ADDRESS", "address", false},       {"STATE", "state", false},
+        {"SESSIONS", "sessions_open", true}, {"IN FLIGHT", "in_flight", true},
+        {"MS", "latency_ms", true},          {"FAILURES", "failures_in_a_row", true},
+        {"LAST ERROR", "last_error", false}, {.title = NULL}};
     const json_t *servers = json_object_get(root, "servers");
+    bool groups = false;
+    size_t i;
+    json_t *server;
     if (!json_is_array(servers))
         return -EPROTO;
-    table_print(out, servers, columns);
+    json_array_foreach(servers, i, server) groups |= has_group(server);
+    table_print(out, servers, groups ? columns : columns + 1);
     return 0;
 }

@@ -122,6 +122,24 @@ static void servers_are_a_table(void **state)
                         "b         192.0.2.2@853  open            2          5     9         0  -\n");
 }
 
+/* The upstream `a` works for names without a route, and fails for those of the group `work`. */
+static void an_upstream_of_two_groups_has_two_lines(void **state)
+{
+    (void)state;
+#define SERVER(group, state, session)                                                                                  \
+    "{\"group\": \"" group "\", \"upstream\": \"a\", \"address\": \"192.0.2.1@853\", \"state\": \"" state "\", "       \
+    "\"last_error\": \"Connection refused\", \"last_error_s_ago\": 1" session "}"
+#define SERVERS                                                                                                        \
+    "{\"state\": \"reduced\", \"servers\": [" SERVER(                                                                  \
+        "root", "open", ", \"last_session\": {\"version\": \"TLS1.3\"}") ", " SERVER("work", "failing", "") "]}"
+    assert_int_equal(shown(show_status, SERVERS), 2);
+    assert_shows("encrypted to a: TLS1.3");
+    assert_shows("encrypted to a (group work): Connection refused, 1 s ago\n");
+    assert_int_equal(shown(show_servers, SERVERS), 0);
+    assert_shows("GROUP  UPSTREAM  ADDRESS");
+    assert_shows("\nwork   a         192.0.2.1@853  failing");
+}
+
 static void one_record_is_printed_in_full(void **state)
 {
     (void)state;
@@ -240,6 +258,7 @@ int main(void)
         cmocka_unit_test_teardown(no_text_of_the_daemon_moves_the_cursor, end),
         cmocka_unit_test_teardown(each_state_has_an_exit_status, end),
         cmocka_unit_test_teardown(servers_are_a_table, end),
+        cmocka_unit_test_teardown(an_upstream_of_two_groups_has_two_lines, end),
         cmocka_unit_test_teardown(one_record_is_printed_in_full, end),
         cmocka_unit_test_teardown(a_trace_is_shown, end),
         cmocka_unit_test_teardown(many_records_are_a_table, end),
