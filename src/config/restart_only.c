@@ -51,7 +51,7 @@ int config_keep_restart_only(struct config *config, struct config *started,
         if (!options[i].restart_only || (status = differ(config, started, &options[i])) <= 0)
             continue;
         copy_member(config, started, &options[i]);
-        status = snapshot_remark(snapshot, options[i].key, "from the next start");
+        status = snapshot_remark(snapshot, options[i].key, "whose value takes effect at the next start");
         if (status == 0)
             tell(context, options[i].key);
     }

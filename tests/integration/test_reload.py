@@ -344,7 +344,7 @@ def test_restart_only_settings_are_reported(reloadable, server, public_path):
     status = control(reloadable, "/status").json
     assert status["workers"] == 1 and status["configuration"]["at_next_start"] == keys
     settings = {setting["setting"]: setting for setting in control(reloadable, "/config").json["settings"]}
-    assert settings["workers"]["value"] == 1 and settings["workers"]["origin"].endswith(", from the next start")
+    assert settings["workers"]["value"] == 1 and settings["workers"]["origin"].endswith(", whose value takes effect at the next start")
     assert settings["cache.max-ttl"]["value"] == "5s"
     for key in keys:
         assert any(f"config: {key}: takes effect at the next start" in line for line in reloadable.log())

@@ -80,7 +80,7 @@ static void restart_only_settings_keep_the_values_of_the_start(void **state)
     assert_string_equal(read.config->control_socket, "/a");
     assert_false(read.config->has_metrics);
     assert_int_equal(read.config->limits.udp_size, 4096); /* as read */
-    assert_string_equal(config_origin(read.config, "workers"), "f:2, from the next start");
+    assert_string_equal(config_origin(read.config, "workers"), "f:2, whose value takes effect at the next start");
     end(&read);
 }
 
