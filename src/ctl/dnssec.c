@@ -14,15 +14,15 @@
 
 /* --- requests --- */
 
-/* The reply to a request about a name and type. NULL: there is none; *status is the exit status. */
+/* The reply to a request, about a name and type unless these are NULL. NULL: there is none; *status is the exit status. */
 static json_t *request(const char *path, const char *verb, const char *target_path, const char *name, const char *type,
                        int *status)
 {
     char target[2048], sentence[512];
     struct client_reply reply = {.body = NULL};
     snprintf(target, sizeof target, "%s", target_path);
-    if (!client_add_argument(target, sizeof target, "name", name) ||
-        !client_add_argument(target, sizeof target, "type", type)) {
+    if ((name && !client_add_argument(target, sizeof target, "name", name)) ||
+        (type && !client_add_argument(target, sizeof target, "type", type))) {
         fputs("dotstubctl: argument too long\n", stderr);
         *status = EXIT_USAGE;
         return NULL;
@@ -37,6 +37,15 @@ static json_t *request(const char *path, const char *verb, const char *target_pa
         *status = reply.status == 400 ? EXIT_USAGE : EXIT_OTHER;
     free(reply.body);
     return root;
+}
+
+static bool daemon_validates(const char *path, int *status)
+{
+    json_t *root = request(path, "GET", "/status", NULL, NULL, status);
+    const char *mode = json_string_value(json_object_get(json_object_get(root, "dnssec"), "mode"));
+    bool validates = mode && strcmp(mode, "validate") == 0;
+    json_decref(root);
+    return validates;
 }
 
 /* The entry that was validated, or null. */
@@ -186,31 +195,41 @@ static void print_keys(const json_t *entry, FILE *out)
     fputc('\n', out);
 }
 
+/* Without validation by dotstub, an entry has the AD flag of the upstream. */
+static const char *verdict(const json_t *answer, bool validates)
+{
+    if (!json_is_object(answer))
+        return validates ? "no validated response in the cache" : "no response in the cache";
+    if (validates)
+        return is_secure(answer) ? "secure" : "insecure";
+    return is_secure(answer) ? "validated by the upstream" : "not validated (dnssec.mode is not `validate`)";
+}
+
 /* The reason is in the record of the lookup that the query waited for. */
-static void print_verdict(const json_t *root, FILE *out)
+static void print_verdict(const json_t *root, bool validates, FILE *out)
 {
     char name[TABLE_CELL], type[TABLE_CELL], rcode[TABLE_CELL], reason[TABLE_CELL];
     const json_t *answer = json_object_get(root, "answer");
     const json_t *error = json_object_get(json_object_get(root, "lookup"), "extended_error");
     fprintf(out, "%s %s: %s, %s", table_field(root, "name", name), table_field(root, "type", type),
-            table_field(root, "rcode", rcode),
-            json_is_object(answer) ? is_secure(answer) ? "secure" : "insecure" : "no validated response in the cache");
+            table_field(root, "rcode", rcode), verdict(answer, validates));
     if (json_is_object(error))
         fprintf(out, ": %s", table_field(error, "text", reason));
     fputc('\n', out);
     if (json_is_object(answer)) {
-        fprintf(out, "  %lld records", (long long)json_array_size(json_object_get(answer, "records")));
+        size_t records = json_array_size(json_object_get(answer, "records"));
+        fprintf(out, "  %zu record%s", records, records == 1 ? "" : "s");
         print_signatures(answer, out);
         fputc('\n', out);
     }
 }
 
-static void print_all(const json_t *root, FILE *out)
+static void print_zones(const json_t *zones, FILE *out)
 {
     char name[TABLE_CELL];
     size_t i;
     json_t *zone;
-    json_array_foreach(json_object_get(root, "zones"), i, zone)
+    json_array_foreach(zones, i, zone)
     {
         const json_t *ds = json_object_get(zone, "ds"), *keys = json_object_get(zone, "dnskey");
         if (!json_is_object(ds) && !json_is_object(keys))
@@ -219,7 +238,13 @@ static void print_all(const json_t *root, FILE *out)
         print_ds(ds, out);
         print_keys(keys, out);
     }
-    print_verdict(root, out);
+}
+
+static void print_all(const json_t *root, bool validates, FILE *out)
+{
+    if (validates)
+        print_zones(json_object_get(root, "zones"), out);
+    print_verdict(root, validates, out);
 }
 
 int dnssec_run(const struct options *options, const struct command *command, char **arguments, int count)
@@ -247,10 +272,11 @@ int dnssec_run(const struct options *options, const struct command *command, cha
     status = add_entry(root, "answer", path, arguments[0], type);
     if (status == EXIT_OK)
         status = add_zones(root, path, name);
+    bool validates = status == EXIT_OK && daemon_validates(path, &status);
     if (status == EXIT_OK && options->json)
         return table_print_json(root, stdout, TABLE_INDENT) < 0 ? EXIT_OTHER : EXIT_OK;
     if (status == EXIT_OK)
-        print_all(root, stdout);
+        print_all(root, validates, stdout);
     json_decref(root);
     return fflush(stdout) == 0 ? status : EXIT_OTHER;
 }

@@ -279,6 +279,11 @@ def test_dotstubctl_shows_the_zones_and_keys(daemon):
     assert told["zones"][2]["dnskey"]["authenticated"]
 
 
+def test_dotstubctl_calls_nothing_insecure_that_is_not_validated(make_daemon, server):
+    daemon = make_daemon(server, dnssec={"mode": "upstream"})
+    assert re.search(r"^www\.alg13\.example\. A: NOERROR, not validated .*\n  \d+ records?\b", ctl(daemon, "dnssec", "www.alg13.example"), re.M)
+
+
 def test_a_bogus_zone_is_logged_once(daemon):
     for _ in range(3):
         daemon.ask("www.expired.example", do=True)
