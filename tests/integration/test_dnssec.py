@@ -25,6 +25,7 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
+import lies
 import signed
 import signedtree
 import wire
@@ -225,6 +226,22 @@ def test_another_operator_is_asked_after_a_bogus_response(make_daemon, server, n
     response = daemon.ask("www.alg13.example", do=True)
     assert wire.addresses(response) == ["192.0.2.80"] and response.flags & wire.AD
     assert counters(daemon)["dnssec_retried"] == 1
+
+
+def test_a_failure_is_no_reason_to_ask_without_an_opt(make_daemon, server, named, tree):
+    """The response would have no signatures: the name would be bogus."""
+    failed = []
+    def twist(query, truth):
+        if not failed:
+            failed.append(query)
+            return lies.rcode(SERVFAIL)(query, truth)
+        return [named.plain(query.data)]
+    server.twist = twist
+    daemon = make_daemon(server, workers=1, dnssec=settings(tree, **{"track-root": False}))
+    daemon.ask("www.alg13.example", do=True)
+    assert [query.name for query in failed] == ["www.alg13.example"]
+    eventually(lambda: verdict(daemon.ask("www.alg13.example", do=True)) == "secure", what="the signed response")
+    assert all(query.question.edns for query in server.queries)
 
 
 def test_a_reload_changes_the_mode(make_reloadable, named, tree):  # noqa: F811

@@ -540,13 +540,21 @@ def test_a_server_without_edns(daemon, server):
 @pytest.mark.parametrize("code", [1, 2, 4, 5, 16])
 @pytest.mark.parametrize("opt", ["none", "own", "echoed", "header only"])
 def test_a_server_that_cannot_handle_an_opt(daemon, server, code, opt):
-    """The query is retried without an OPT; later queries have none."""
+    """The query is retried without an OPT; later queries have none, after a failure if that happens three times."""
     if code == 16 and opt in ("none", "header only"):
         pytest.skip("BADVERS needs an OPT")
     server.twist = lies.refuses_opt(code, opt)
-    for name in ("a.example", "b.example", "c.example"):
+    for name in ("a.example", "b.example", "c.example", "d.example"):
         ask_truly(daemon, name)
-    assert [bool(query.question.edns) for query in server.queries] == [True, False, False, False]
+    retried = 3 if code in (2, 5) else 1
+    assert [bool(query.question.edns) for query in server.queries] == [True, False] * retried + [False] * (4 - retried)
+
+
+def test_a_failure_of_a_moment_is_not_due_to_the_opt(daemon, server):
+    with server.lying(twist=lambda query, truth: lies.rcode(2)(query, truth) if query.question.edns else [truth]):
+        ask_truly(daemon, "a.example")
+    ask_truly(daemon, "b.example")
+    assert [bool(query.question.edns) for query in server.queries] == [True, False, True]
 
 
 @pytest.mark.parametrize("code", [1, 4])

@@ -22,6 +22,18 @@ static void a_server_that_responds_only_without_opt_is_remembered_for_a_while(vo
     assert_true(edns_is_sent(&edns, 1000 + EDNS_RETEST));
 }
 
+static void a_failure_is_due_to_the_opt_if_it_is_repeated(void **state)
+{
+    (void)state;
+    struct edns edns = {.refusals = 0};
+    for (unsigned i = 0; i < EDNS_REFUSALS; i++) {
+        assert_true(edns_is_sent(&edns, 1000));
+        assert_true(edns_note_error(&edns, RCODE_SERVFAIL, false));
+        edns_note_usable(&edns, 1000, false);
+    }
+    assert_false(edns_is_sent(&edns, 1000));
+}
+
 static void errors_that_may_be_due_to_an_opt(void **state)
 {
     (void)state;
@@ -65,6 +77,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_server_that_responds_only_without_opt_is_remembered_for_a_while),
+        cmocka_unit_test(a_failure_is_due_to_the_opt_if_it_is_repeated),
         cmocka_unit_test(errors_that_may_be_due_to_an_opt),
         cmocka_unit_test(a_server_that_supports_opt_keeps_it_after_one_error),
         cmocka_unit_test(a_response_without_opt_proves_nothing_unless_one_was_refused),

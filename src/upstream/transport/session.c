@@ -226,13 +226,15 @@ static enum outcome outcome_of_message(const struct attempt *attempt, int status
 }
 
 /* 0, or ERROR_UPSTREAM_FORMERR: the server cannot parse the query, or may not have understood its OPT. `explained`:
- * the response has an extended error. */
+ * the response has an extended error. A lookup that is to be validated has no use for data without signatures, which
+ * come with an OPT only, so a failure stays one. */
 static int session_check_rcode(struct session *session, const struct attempt *attempt, uint16_t rcode, bool explained)
 {
     struct edns *edns = &session->server->edns;
     if (rcode == RCODE_NOERROR || rcode == RCODE_NXDOMAIN)
         edns_note_usable(edns, loop_now(session->server->group->loop), !attempt->without_edns);
-    else if (attempt->without_edns ? rcode == RCODE_FORMERR : edns_note_error(edns, rcode, explained))
+    else if (attempt->without_edns ? rcode == RCODE_FORMERR
+                                   : edns_note_error(edns, rcode, explained || attempt->unchecked))
         return ERROR_UPSTREAM_FORMERR;
     return 0;
 }
