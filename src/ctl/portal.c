@@ -11,13 +11,22 @@
 
 enum { TARGET = 7000, LIST = 6000 };
 
-static const struct command status_command = {.verb = "GET", .path = "/portal", .show = show_portal},
-                            open_command = {.verb = "POST",
-                                            .path = "/portal/open",
-                                            .show = show_forwarded,
-                                            .again = true},
-                            close_command = {
-                                .verb = "POST", .path = "/portal/close", .show = show_forwarded, .again = true};
+/* To `open` the daemon says what it has added, to `close` what it has removed. */
+static int show_portal_change(const json_t *root, FILE *out)
+{
+    const json_t *added = json_object_get(root, "added");
+    char left[TABLE_CELL];
+    if (!json_is_array(added) && !json_is_array(json_object_get(root, "removed")))
+        return -EPROTO;
+    if (!json_is_array(added)) {
+        fputs("closed\n", out);
+        return 0;
+    }
+    fprintf(out, "open for %s: these names are sent without encryption\n",
+            table_duration(table_number(root, "left_s"), left));
+    show_lines(added, "  ", "", out);
+    return 0;
+}
 
 int show_portal(const json_t *root, FILE *out)
 {
@@ -26,7 +35,7 @@ int show_portal(const json_t *root, FILE *out)
     if (!json_is_boolean(open) || !json_is_array(names))
         return -EPROTO;
     if (!json_is_true(open)) {
-        fputs("closed: no name is sent without encryption\n", out);
+        fputs("closed\n", out);
         return 0;
     }
     fprintf(out, "open for %s more: these names are sent to %s without encryption\n",
@@ -34,6 +43,14 @@ int show_portal(const json_t *root, FILE *out)
     show_lines(names, "  ", "", out);
     return 0;
 }
+
+static const struct command status_command = {.verb = "GET", .path = "/portal", .show = show_portal},
+                            open_command = {.verb = "POST",
+                                            .path = "/portal/open",
+                                            .show = show_portal_change,
+                                            .again = true},
+                            close_command = {
+                                .verb = "POST", .path = "/portal/close", .show = show_portal_change, .again = true};
 
 static int usage(const char *sentence)
 {

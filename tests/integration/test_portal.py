@@ -2,6 +2,7 @@
 """The window for a captive portal: dotstubctl portal."""
 import os
 import pwd
+import re
 
 import dns.rcode
 import pytest
@@ -47,7 +48,7 @@ def test_the_listed_names_alone_go_out_in_plain(make_daemon, world, public, capt
     daemon = make_daemon(public, namespace=world)
     assert daemon.ask(PROBE).rcode() == dns.rcode.SERVFAIL
     assert "closed" in ctl(daemon, "portal", "status")
-    assert PROBE in ctl(daemon, "portal", "open", "login.hotel.example", "--server", COMPANY)
+    assert re.match(rf"open for 5 min 0 s: these names are sent without encryption\n(  .+\n)*  {PROBE}", ctl(daemon, "portal", "open", "login.hotel.example", "--server", COMPANY))
     for name in PROBE, "detectportal.firefox.com", "login.hotel.example":
         answer = daemon.ask(name)
         assert addresses(answer) == ["10.0.0.99"] and answer.answer[0].ttl == 0
@@ -61,7 +62,7 @@ def test_the_listed_names_alone_go_out_in_plain(make_daemon, world, public, capt
     # Each is sent again: it is not cached.
     daemon.ask(PROBE)
     assert control(daemon, "/portal").json["lookups"] == 4
-    ctl(daemon, "portal", "close")
+    assert ctl(daemon, "portal", "close") == "closed\n"
     daemon.wait_line("portal: closed: as asked")
     assert daemon.ask(PROBE).rcode() == dns.rcode.SERVFAIL
     assert not control(daemon, "/portal").json["open"]
