@@ -28,13 +28,14 @@ static int show_change(const json_t *root, FILE *out)
     if (!json_is_string(json_object_get(root, "name")))
         return -EPROTO;
     table_field(root, "name", name);
-    if (json_is_integer(json_object_get(root, "left_s")))
+    bool added = json_is_integer(json_object_get(root, "left_s"));
+    if (added)
         fprintf(out, "%s and the names below it are not validated for %s\n", name,
                 table_duration(table_number(root, "left_s"), time));
     else
         fprintf(out, "%s is validated again, unless the configuration says otherwise\n", name);
     if (json_is_false(json_object_get(root, "saved")))
-        fputs("This could not be saved, so a restart ends it.\n", out);
+        fprintf(out, "not saved: a restart %s, see the log\n", added ? "ends it" : "may bring the anchor back");
     return 0;
 }
 

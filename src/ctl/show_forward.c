@@ -58,8 +58,9 @@ int show_forwarded(const json_t *root, FILE *out)
                ": until it is removed, this replaces the route of the configuration", out);
     if (json_is_integer(left))
         fprintf(out, "for %s\n", table_duration(json_integer_value(left), text));
-    if (json_array_size(added) > 0 && json_is_false(json_object_get(root, "saved")))
-        fputs("not saved: the route is lost at the next restart, see the log\n", out);
+    if (json_is_false(json_object_get(root, "saved")) && json_array_size(added) + json_array_size(removed) > 0)
+        fprintf(out, "not saved: a restart %s, see the log\n",
+                json_array_size(added) > 0 ? "ends the route" : "may bring the route back");
     fprintf(out, "%" JSON_INTEGER_FORMAT " entries flushed\n", table_number(root, "flushed"));
     return 0;
 }

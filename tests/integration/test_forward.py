@@ -371,8 +371,9 @@ def test_a_saved_file_that_cannot_be_trusted_is_ignored(make_daemon, server, sav
 def test_routes_survive_an_upgrade(make_public, server, ended):  # noqa: F811
     """Without a saved state, by the hand-over alone."""
     daemon = make_public(server.upstream(name="up0"))
-    said = ctl(daemon, "forward", "add", "corp.example", "lab.example", "up0", "--for", "1h")
-    assert "not saved" in said
+    said = ctl(daemon, "forward", "add", "corp.example", "lab.example", "gone.example", "up0", "--for", "1h")
+    assert "not saved: a restart ends the route" in said
+    assert "not saved: a restart may bring the route back" in ctl(daemon, "forward", "remove", "gone.example")
     daemon.ask("a.corp.example")
     server.forget()
     ended(take_over(daemon))
