@@ -312,9 +312,11 @@ static bool ask_has_attempts(const struct ask *ask)
 static void ask_send(struct ask *ask)
 {
     struct attempt *attempt = ask_idle_slot(ask);
-    attempt->isolated = ask_losses(ask) >= LOSSES_BEFORE_ISOLATION && ask->group->isolated < ISOLATED_MAX;
-    attempt->without_edns = ask_without_edns(ask);
-    attempt->hedge = ask_live(ask) > 0 && !upstream_is_on_silent(ask_oldest(ask));
+    const struct attempt *beside = attempt_beside(attempt);
+    attempt->isolated = ask->past_count >= LOSSES_BEFORE_ISOLATION && ask_losses(ask) >= LOSSES_BEFORE_ISOLATION &&
+                        ask->group->isolated < ISOLATED_MAX;
+    attempt->without_edns = ask->past_count > 0 && ask_without_edns(ask);
+    attempt->hedge = beside && !upstream_is_on_silent(beside);
     ask->joined = false;
     attempt_send(ask->group, attempt);
 }
