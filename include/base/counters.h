@@ -33,7 +33,7 @@
     X(tls_evicted, "clients reset during the TLS handshake because too many others were in theirs")                    \
     X(proxy_headers, "PROXY headers from balancers: one for each connection or datagram")                              \
     X(proxy_refused, "connections and datagrams refused: not from a balancer, or without a valid PROXY header")        \
-    X(queries_received, "queries received")                                                                            \
+    X(queries_received, "queries received from clients, and those that dotstub sends itself (search, DNS64, trace)")   \
     X(queries_trailing, "queries with bytes after their last record, which were ignored")                              \
     X(queries_finished, "queries answered")                                                                            \
     X(queries_dropped, "queries dropped without a response: retransmission, client gone, policy, memory")              \

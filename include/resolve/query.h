@@ -58,6 +58,7 @@ struct origin {
     struct addr local; /* the query's destination address, if the socket is bound to a wildcard; else unset */
     /* The number of the interface that the query came in on; 0: unknown. Not set on a UDP query without `local`. */
     unsigned interface;
+    uint8_t source; /* enum tally_source */
     bool tcp;
     bool encrypted;           /* TLS: responses are padded if the query is (RFC 8467) */
     uint16_t keepalive_100ms; /* TCP: the idle timeout to announce to clients that send the option (RFC 7828) */

@@ -10,12 +10,16 @@
 #include "base/histogram.h"
 #include "base/reasons.h"
 
+/* Where queries come from. TALLY_OWN: dotstub sends the query itself, for a query of a client (subquery.h) or for a trace; it
+ * counts neither among the types and response codes nor among the misses. */
+enum tally_source { TALLY_OWN, TALLY_UDP, TALLY_TCP, TALLY_TLS, TALLY_HTTPS, TALLY_SOURCES };
+
 /* Types from TALLY_TYPES on are counted together at index 0, which is not an assigned type. */
 #define TALLY_TYPES  66 /* up to HTTPS */
 #define TALLY_RCODES 24 /* up to BADCOOKIE */
 
 struct tally {
-    uint64_t tcp;                 /* queries that came over TCP */
+    uint64_t source[TALLY_SOURCES];
     uint64_t type[TALLY_TYPES];   /* well-formed queries */
     uint64_t rcode[TALLY_RCODES]; /* responses */
     uint64_t other_rcode;

@@ -132,7 +132,7 @@ static void gather_add_up(struct gather *gather)
     sum->waiting = sum->record_count = sum->server_count = 0;
     sum->tcp_clients = 0;
     sum->store_count = 0;
-    sum->tally = (struct tally){.tcp = 0};
+    sum->tally = (struct tally){.other_rcode = 0};
     memset(sum->counters, 0, sizeof sum->counters);
     for (unsigned w = 0; w < gather->workers; w++) {
         const struct worker_report *report = &gather->parts[w].report;

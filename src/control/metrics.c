@@ -31,10 +31,14 @@ static void counters(FILE *out, const struct gather_sum *sum)
 static void by_transport(FILE *out, const struct gather_sum *sum)
 {
     const char *name = "dotstub_queries_by_transport_total";
-    prometheus_family(out, name, "counter", "queries received from clients, by transport");
-    prometheus_sample(out, name, (const char *const[]){"transport", "udp", NULL},
-                      sum->counters[COUNTER_queries_received] - sum->tally.tcp);
-    prometheus_sample(out, name, (const char *const[]){"transport", "tcp", NULL}, sum->tally.tcp);
+    static const char *const sources[] = {
+        [TALLY_OWN] = "none", [TALLY_UDP] = "udp", [TALLY_TCP] = "tcp", [TALLY_TLS] = "tls", [TALLY_HTTPS] = "https"};
+    prometheus_family(
+        out, name, "counter",
+        "queries received from clients, by transport; none: those that dotstub sends itself for a query of a "
+        "client (search, DNS64) or for a trace");
+    for (unsigned i = 0; i < TALLY_SOURCES; i++)
+        prometheus_sample(out, name, (const char *const[]){"transport", sources[i], NULL}, sum->tally.source[i]);
 }
 
 /* Writes only types that were queried. */

@@ -744,14 +744,18 @@ static struct client *client_new(struct stream_listener *listener)
     if (!client)
         return NULL;
     client->clients = clients;
+    bool tls = listener->form.layer == &byte_layer_tls_server;
     client->listener = listener;
     client->protocol = listener->protocol;
     client->accepted_ms = loop_now(clients->resolver->loop);
     client->origin = (struct origin){
         .ops = &client_origin_ops,
         .owner = client,
+        .source = listener->protocol ? TALLY_HTTPS
+                  : tls              ? TALLY_TLS
+                                     : TALLY_TCP,
         .tcp = true,
-        .encrypted = listener->form.layer == &byte_layer_tls_server || listener->protocol,
+        .encrypted = tls || listener->protocol,
         .keepalive_100ms = (uint16_t)(config->limits.tcp_idle_ms / 100),
     };
     list_init(&client->queries);

@@ -168,6 +168,7 @@ static void walk_group(struct udp_listener *listener, unsigned slot, unsigned en
         struct bytes wire = udp_io_query(listener->io, slot, &query->origin);
         query->origin.ops = &udp_ops;
         query->origin.owner = listener;
+        query->origin.source = TALLY_UDP;
         query->origin.tcp = query->origin.encrypted = false;
         query->origin.keepalive_100ms = 0;
         if (listener->proxy != PROXY_OFF && !unwrap(listener, &wire, &query->origin))

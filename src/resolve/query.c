@@ -27,7 +27,7 @@ static void query_end(struct query *query, enum counter how)
     counter_add(resolver->counters, how, 1);
     if (!query->parked)
         return;
-    if (how == COUNTER_queries_finished && query->how == HOW_MISS)
+    if (how == COUNTER_queries_finished && query->how == HOW_MISS && query->origin.source != TALLY_OWN)
         histogram_add(&resolver->tally.misses, loop_now(resolver->loop) - query->received_ms, 1);
     timeout_stop(&query->answer_by);
     list_remove(&query->in_step);
@@ -107,6 +107,14 @@ static __attribute__((noinline, cold)) void query_watch(const struct query *quer
         query_tap(query, TAP_CLIENT_RESPONSE, message);
 }
 
+static void tally_rcode(struct tally *tally, uint16_t rcode)
+{
+    if (rcode < TALLY_RCODES)
+        tally->rcode[rcode]++;
+    else
+        tally->other_rcode++;
+}
+
 /* Sends the response of `len` bytes in `room`, which is the query's room. */
 static enum verdict query_send(struct query *query, const uint8_t *room, size_t len, uint16_t rcode,
                                const struct ede_list *ede)
@@ -116,10 +124,8 @@ static enum verdict query_send(struct query *query, const uint8_t *room, size_t 
         query_watch(query, (struct bytes){room, len}, rcode, ede);
     if (rcode == RCODE_SERVFAIL)
         counter_add(resolver->counters, COUNTER_responses_servfail, 1);
-    if (rcode < TALLY_RCODES)
-        resolver->tally.rcode[rcode]++;
-    else
-        resolver->tally.other_rcode++;
+    if (query->origin.source != TALLY_OWN)
+        tally_rcode(&resolver->tally, rcode);
     query->origin.ops->reply(query, len);
     query_end(query, COUNTER_queries_finished);
     return ANSWERED;
@@ -671,7 +677,7 @@ bool query_take(struct query *query, struct resolver *resolver, struct bytes wir
         counter_add(resolver->counters, COUNTER_queries_trailing, 1);
     if (IS_TAPPED(resolver))
         query_tap(query, TAP_CLIENT_QUERY, wire);
-    resolver->tally.tcp += query->origin.tcp;
+    resolver->tally.source[query->origin.source]++;
     if (verdict != REQUEST_OK) {
         if (verdict == REQUEST_NO_QUESTION)
             query_walk_without_question(query);
@@ -683,7 +689,8 @@ bool query_take(struct query *query, struct resolver *resolver, struct bytes wir
     if (resolver->groups->views)
         choose_view(query);
     choose_route(query, resolver->groups);
-    resolver->tally.type[query->key.type < TALLY_TYPES ? query->key.type : 0]++;
+    if (query->origin.source != TALLY_OWN)
+        resolver->tally.type[query->key.type < TALLY_TYPES ? query->key.type : 0]++;
     return true;
 }
 

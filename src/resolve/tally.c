@@ -3,7 +3,8 @@
 
 void tally_merge(struct tally *tally, const struct tally *other)
 {
-    tally->tcp += other->tcp;
+    for (unsigned i = 0; i < TALLY_SOURCES; i++)
+        tally->source[i] += other->source[i];
     for (unsigned i = 0; i < TALLY_TYPES; i++)
         tally->type[i] += other->type[i];
     for (unsigned i = 0; i < TALLY_RCODES; i++)

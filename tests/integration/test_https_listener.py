@@ -13,9 +13,10 @@ from clients import TcpClient
 from daemon import SLACK
 from http2client import (DATA, GOAWAY, HEADERS, MESSAGE, PING, PREFACE, SETTINGS, WINDOW_UPDATE, HttpsClient, fields, frame, frames,
                          request_fields)
-from listening import BLOCK, KEEPALIVE, PADDING, Service
+from listening import BLOCK, KEEPALIVE, PADDING, Service, TlsClient
 from processes import Process, eventually, free_port
 from test_control import control
+from test_metrics import scrape
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,20 @@ def test_post_and_get_are_answered(service, certs):
             text = base64.urlsafe_b64encode(query).decode().rstrip("=") + padding
             again = client.fetch(None, f"/dns-query?x=y&dns={text}&z", "GET", kind=None)
             assert again.status == 200 and wire.addresses(wire.parse(again.body)) == wire.addresses(first) != []
+
+
+def test_metrics_tell_the_transports_apart(service):
+    def count():
+        return scrape(service.daemon)["dotstub_queries_by_transport_total"]
+    before = count()
+    service.daemon.ask("a.example")
+    service.daemon.ask("a.example", tcp=True)
+    for client in TlsClient(service.tls), service.client():
+        with client:
+            client.ask("a.example")
+    after = count()
+    assert {name: after[name] - before[name] for name in after} == {
+        f'{{transport="{name}"}}': number for name, number in {"none": 0, "udp": 1, "tcp": 1, "tls": 1, "https": 1}.items()}
 
 
 def test_cache_control_is_the_smallest_ttl(service):

@@ -12,7 +12,7 @@ import lies
 import wire
 from daemon import SLACK
 from processes import eventually, free_port
-from test_control import control, metrics, metrics_daemon  # noqa: F401, a fixture
+from test_control import control, metrics, metrics_daemon, post  # noqa: F401, a fixture
 from test_defences import counters
 from test_upstream import ask_truly
 
@@ -49,12 +49,25 @@ def test_queries_by_kind(daemon, server):
         client.receive()
         found = scrape(daemon)
         assert found["dotstub_tcp_clients"] == {"": 1}
-    assert found["dotstub_queries_by_transport_total"] == {'{transport="udp"}': 5, '{transport="tcp"}': 1}
+    assert found["dotstub_queries_by_transport_total"] == {
+        f'{{transport="{name}"}}': number for name, number in {"none": 0, "udp": 5, "tcp": 1, "tls": 0, "https": 0}.items()}
     assert found["dotstub_queries_by_type_total"] == {'{type="A"}': 3, '{type="AAAA"}': 1, '{type="HTTPS"}': 1, '{type="other"}': 1}
     rcodes = found["dotstub_responses_by_rcode_total"]
     assert sum(rcodes.values()) == 6 and rcodes['{rcode="NXDOMAIN"}'] >= 1 and rcodes['{rcode="SERVFAIL"}'] == 0
     assert accounting_is_consistent(found)
     eventually(lambda: scrape(daemon)["dotstub_tcp_clients"] == {"": 0}, what="the client's end")
+
+
+def test_queries_of_dotstub_itself_are_none_of_a_client(make_daemon, server):
+    daemon = make_daemon(server, **{"single-label": "search", "search": ["corp.example"]})
+    assert daemon.ask("printer").answer
+    assert post(daemon, "/trace?name=a.example").status == 200
+    found = scrape(daemon)
+    transports = found["dotstub_queries_by_transport_total"]
+    assert transports['{transport="none"}'] == 2 and transports['{transport="udp"}'] == 1 and sum(transports.values()) == 3
+    assert found["dotstub_queries_received_total"] == {"": 3} and accounting_is_consistent(found)
+    assert found["dotstub_queries_by_type_total"]['{type="A"}'] == found["dotstub_responses_by_rcode_total"]['{rcode="NOERROR"}'] == 1
+    assert found["dotstub_miss_duration_seconds"][""][2] == 1
 
 
 def test_miss_times(daemon, server):

@@ -146,8 +146,12 @@ static inline size_t asker_write_question(const struct asker *asker, uint8_t *ou
 static inline void asker_ask(struct asker *asker, const char *name, uint16_t type)
 {
     static const struct origin_ops ops = {.room = asker_room, .reply = asker_reply};
-    struct origin origin = {
-        .ops = &ops, .owner = asker, .client = asker->client, .peer = asker->client, .tcp = asker->tcp};
+    struct origin origin = {.ops = &ops,
+                            .owner = asker,
+                            .client = asker->client,
+                            .peer = asker->client,
+                            .source = asker->tcp ? TALLY_TCP : TALLY_UDP,
+                            .tcp = asker->tcp};
     uint8_t question[512];
     asker_configure(asker);
     asker->id++;

@@ -147,6 +147,7 @@ static inline void resolver_end(void)
 static inline void client_init_origin(struct client *client)
 {
     client->origin.ops = &client_ops;
+    client->origin.source = TALLY_UDP;
     client->origin.owner = client;
     if (!client->origin.client.sa.sa_family) {
         int status = addr_parse(&client->origin.client, client->no_rd ? "127.0.0.1" : "198.51.100.1", 4000);

@@ -28,7 +28,7 @@ static int setup(void **state)
     }
     health = (struct daemon_health){.state = HEALTH_OK};
     memset(sum.counters, 0, sizeof sum.counters);
-    sum.tally = (struct tally){.tcp = 0};
+    sum.tally = (struct tally){.other_rcode = 0};
     return 0;
 }
 
