@@ -124,7 +124,7 @@ static enum denial find_encloser(struct denial_proof *proof, const uint8_t *name
 enum denial nsec3_check(struct denial_proof *proof, const uint8_t *name, size_t len, uint16_t type, bool nxdomain)
 {
     uint8_t wildcard[NAME_MAX_WIRE], hash[CRYPTO_HASH];
-    struct encloser encloser;
+    struct encloser encloser = {.own = NULL};
     enum denial denial = find_encloser(proof, name, len, &encloser);
     if (denial != DENIAL_PROVEN)
         return denial;
