@@ -42,6 +42,7 @@ def test_it_completes(shell):
     assert complete("dotstubctl ", shell) == set(COMMANDS)
     assert complete("dotstubctl --json st", shell) == {"status", "stats"}
     assert complete("dotstubctl system ", shell) == {"status", "enable", "disable"}
+    assert complete("dotstubctl dnssec ", shell) == {"anchors", "negative"}
     assert "--dry-run" in complete("dotstubctl system --d", shell)
 
 

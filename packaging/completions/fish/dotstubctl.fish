@@ -29,6 +29,7 @@ complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a check -
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a help -d 'print the commands, or the usage of one'
 
 complete -c dotstubctl -n '__fish_seen_subcommand_from system' -a 'status enable disable'
+complete -c dotstubctl -n '__fish_seen_subcommand_from dnssec' -a 'anchors negative'
 complete -c dotstubctl -n '__fish_seen_subcommand_from forward' -a 'list add remove'
 complete -c dotstubctl -n '__fish_seen_subcommand_from portal' -a 'status open close'
 complete -c dotstubctl -n '__fish_seen_subcommand_from profile' -a 'apple android windows dnr'
