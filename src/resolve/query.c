@@ -107,14 +107,6 @@ static __attribute__((noinline, cold)) void query_watch(const struct query *quer
         query_tap(query, TAP_CLIENT_RESPONSE, message);
 }
 
-static void tally_rcode(struct tally *tally, uint16_t rcode)
-{
-    if (rcode < TALLY_RCODES)
-        tally->rcode[rcode]++;
-    else
-        tally->other_rcode++;
-}
-
 /* Sends the response of `len` bytes in `room`, which is the query's room. */
 static enum verdict query_send(struct query *query, const uint8_t *room, size_t len, uint16_t rcode,
                                const struct ede_list *ede)
@@ -125,7 +117,7 @@ static enum verdict query_send(struct query *query, const uint8_t *room, size_t 
     if (rcode == RCODE_SERVFAIL)
         counter_add(resolver->counters, COUNTER_responses_servfail, 1);
     if (query->origin.source != TALLY_OWN)
-        tally_rcode(&resolver->tally, rcode);
+        ++*(rcode < TALLY_RCODES ? &resolver->tally.rcode[rcode] : &resolver->tally.other_rcode);
     query->origin.ops->reply(query, len);
     query_end(query, COUNTER_queries_finished);
     return ANSWERED;
