@@ -272,9 +272,9 @@ int dnssec_run(const struct options *options, const struct command *command, cha
     status = add_entry(root, "answer", path, arguments[0], type);
     if (status == EXIT_OK)
         status = add_zones(root, path, name);
-    bool validates = status == EXIT_OK && daemon_validates(path, &status);
     if (status == EXIT_OK && options->json)
         return table_print_json(root, stdout, TABLE_INDENT) < 0 ? EXIT_OTHER : EXIT_OK;
+    bool validates = status == EXIT_OK && daemon_validates(path, &status);
     if (status == EXIT_OK)
         print_all(root, validates, stdout);
     json_decref(root);

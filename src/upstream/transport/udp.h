@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Private to udp.c, udp_receive.c and udp_tcp.c: a session over UDP, and its outstanding queries.
  *
- * A query is sent at most twice, each time from a socket, with an id and in a letter case that are drawn anew. The
- * response to either transmission counts, since the server may only be slow. It goes on over TCP if its response is
+ * A query is sent at most twice. Socket, id and letter case are chosen at random for each transmission. The response to
+ * either transmission is used, since the server may only be slow. It goes on over TCP if its response is
  * truncated or in another letter case, or if many forged responses came to its socket.
  */
 #ifndef DOTSTUB_UPSTREAM_UDP_H
@@ -38,7 +38,7 @@ struct udp_sent {
     unsigned wrong; /* socket->wrong when it was sent */
     uint16_t id;
     uint8_t socket;
-    bool mixed;                  /* its letter case was drawn */
+    bool mixed;                  /* its letter case is random */
     uint8_t name[NAME_MAX_WIRE]; /* as sent */
 };
 

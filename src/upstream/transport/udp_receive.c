@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which datagrams are responses. The kernel delivers only those from the server's address and port to the port of the
- * socket; the id and the Question section, in its letter case, must be those of a transmission of this socket.
+ * socket; a response has the id and the Question section, in the same letter case, of a query sent from this socket.
  *
  * Invariant: a datagram that does not answer an outstanding query changes nothing but counts, until UDP_WRONG of them
  * send the queries of the socket over TCP.
